@@ -1,0 +1,73 @@
+// swift-tools-version: 6.0
+// VidTwin in Swift: the targets are the layers, and imports only go down (docs/ARCHITECTURE.md).
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "vidtwin",
+    products: [
+        .library(name: "VidTwin", targets: ["VidTwin"]),
+        .library(name: "VideoIO", targets: ["VideoIO"]),
+        .executable(name: "vtfilter", targets: ["vtfilter"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+        .systemLibrary(
+            name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .systemLibrary(
+            name: "CFFmpeg",
+            pkgConfig: "libavfilter libavformat libavcodec libavutil libswscale",
+            providers: [
+                .apt([
+                    "libavfilter-dev", "libavformat-dev", "libavcodec-dev", "libavutil-dev",
+                    "libswscale-dev",
+                ])
+            ]),
+
+        // The core.
+        .target(name: "CVidTwinKernels"),
+        .target(
+            name: "VidTwinKernels", dependencies: ["CVidTwinKernels", "CDNNL"],
+            swiftSettings: strict),
+        .target(
+            name: "VidTwin",
+            dependencies: ["VidTwinKernels", "CDeflate", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+
+        // Media and the command line.
+        .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
+        .executableTarget(
+            name: "vtfilter",
+            dependencies: [
+                "VidTwin", "VideoIO",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // Tests.
+        .target(
+            name: "VidTwinTestSupport", dependencies: ["VidTwin"], swiftSettings: strict),
+        .testTarget(
+            name: "VidTwinKernelsTests", dependencies: ["VidTwinKernels", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(name: "VideoIOTests", dependencies: ["VideoIO"], swiftSettings: strict),
+        .testTarget(
+            name: "vtfilterTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            swiftSettings: strict),
+    ]
+)
