@@ -18,13 +18,14 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // System libraries.
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
             name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .systemLibrary(
+            name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
             name: "CFFmpeg",
             pkgConfig: "libavfilter libavformat libavcodec libavutil libswscale",
@@ -42,7 +43,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "VidTwin",
-            dependencies: ["VidTwinKernels", "CDeflate", .product(name: "Yams", package: "Yams")],
+            dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML"],
             swiftSettings: strict),
 
         // Media and the command line.

@@ -1,0 +1,104 @@
+// The inner loops that are compiled for several CPU levels and chosen at run time.
+//
+// One loop nest each, no allocation, no errors, no threads: whoever calls decides what to run,
+// on which rows and on which thread. Rows are contiguous unless a stride says otherwise; "stride"
+// is always in elements. All arithmetic is float32 with a fixed order of summation (16 lanes), so
+// a row's result does not depend on how rows are divided among threads.
+
+#ifndef VIDTWIN_KERNELS_H
+#define VIDTWIN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// CPU levels, each a superset of the one before.
+typedef enum {
+    VT_CPU_BASELINE = 0,  // x86-64 (SSE2), or the plain build on other machines
+    VT_CPU_AVX2 = 1,      // x86-64-v3: AVX2, FMA, F16C
+    VT_CPU_AVX512 = 2,    // x86-64-v4: AVX-512 F, BW, CD, DQ, VL
+} vt_cpu_level;
+
+/// One set of kernels, all compiled for the same CPU level.
+typedef struct {
+    const char *name;
+
+    /// y = (u - mean(u)) / sqrt(var(u) + eps) * (offset + scale) + shift, with u = x + residual.
+    /// residual may be NULL (then u = x). y may alias x.
+    void (*layer_norm)(const float *x, const float *residual, float *y, size_t rows, size_t columns,
+                       const float *scale, float offset, const float *shift, float eps);
+
+    /// y = x + gate * r, gate one value a column. y may alias x or r.
+    void (*gated_residual)(const float *x, const float *gate, const float *r, float *y, size_t rows,
+                           size_t columns);
+
+    /// y[r, :] = x[r, :] + table[((first_row + r) / repeat) % period, :].
+    void (*add_table)(const float *x, const float *table, float *y, size_t first_row, size_t rows,
+                      size_t columns, size_t repeat, size_t period);
+
+    /// y[h, w, :] = s[h, w, :] + x[w, :] + y_[h, :]; s may be NULL, x and y_ both or neither.
+    void (*add_row_and_column)(const float *s, const float *x, const float *y_, float *y,
+                               size_t height, size_t width, size_t columns);
+
+    /// In place: x[r, j] = softmax over j < n of x[r, j] * scale.
+    void (*softmax)(float *x, size_t rows, size_t n, size_t stride, float scale);
+
+    /// out = softmax(q kT * scale) v for one head and a short context. Rows of q, k, v, out are
+    /// `*_stride` apart. With causal, query i sees keys 0...i. n_keys <= VT_SHORT_ATTENTION.
+    void (*short_attention)(const float *q, size_t q_stride, const float *k, size_t k_stride,
+                            const float *v, size_t v_stride, float *out, size_t out_stride,
+                            size_t n_queries, size_t n_keys, size_t depth, float scale, int causal);
+
+    /// In place: x[r, j] = max(x[r, j] + bias[r], 0) (relu != 0) or x[r, j] + bias[r].
+    void (*add_row_bias)(float *x, const float *bias, size_t rows, size_t columns, size_t stride,
+                         int relu);
+
+    /// y[o, i] = mean over m of x[o, m, i].
+    void (*mean_middle)(const float *x, float *y, size_t outer, size_t middle, size_t inner);
+
+    /// y = v * step - 1 for 8-bit and 16-bit samples.
+    void (*pixels_from_u8)(const uint8_t *v, float *y, size_t count);
+    void (*pixels_from_u16)(const uint16_t *v, float *y, size_t count);
+
+    /// v = round((clamp(y, -1, 1) + 1) * half range); returns how many y are NaN or infinite.
+    size_t (*pixels_to_u8)(const float *y, uint8_t *v, size_t count);
+    size_t (*pixels_to_u16)(const float *y, uint16_t *v, size_t count);
+
+    /// How many of x are NaN or infinite.
+    size_t (*count_non_finite)(const float *x, size_t count);
+} vt_kernels;
+
+/// Longest context of `short_attention`.
+#define VT_SHORT_ATTENTION 64
+
+/// The kernels of a level, or NULL where this CPU or this build does not have it.
+const vt_kernels *vt_kernels_at(vt_cpu_level level);
+
+/// Data movement, the same on every CPU: gathers 3x3 (or any odd square) neighbourhoods.
+///
+/// x is [images, height, width, channels]; output row r (of images * out_height * out_width, from
+/// first_row on) becomes kernel * kernel * channels values, zero outside of the picture.
+void vt_im2col(const float *x, float *columns, size_t first_row, size_t rows, size_t height,
+               size_t width, size_t channels, size_t out_height, size_t out_width, size_t kernel,
+               size_t stride, size_t padding);
+
+/// x [frames, height, width, channels] -> tokens [frames/pt, height/ph, width/pw] of
+/// (channel, pt, ph, pw) values, for token rows first_row ..< first_row + rows of one clip.
+void vt_patchify(const float *x, float *tokens, size_t first_row, size_t rows, size_t height,
+                 size_t width, size_t channels, size_t pt, size_t ph, size_t pw);
+
+/// The way back, from (pt, ph, pw, channel) values; the token order and sizes as above.
+void vt_unpatchify(const float *tokens, float *x, size_t first_row, size_t rows, size_t height,
+                   size_t width, size_t channels, size_t pt, size_t ph, size_t pw);
+
+/// CPUs that this process may run on (its affinity mask), at least 1.
+int vt_available_cpus(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,185 @@
+import VidTwinKernels
+
+/// Where weights come from: a checkpoint file, or anything else that knows names and shapes.
+package protocol WeightSource: Sendable {
+    /// For messages: a file's path.
+    var path: String { get }
+    /// Every name with its shape.
+    var shapes: [String: [Int]] { get }
+    /// Writes a tensor's values as float32 in row-major order; called from several threads.
+    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws
+}
+
+/// A cursor into the weights of a model that is being built: layers take their parameters by
+/// PyTorch name and shape, and what was handed out is the list of the model's parameters.
+package struct Weights {
+    private let plan: WeightPlan
+    private let prefix: String
+
+    package init(_ plan: WeightPlan) {
+        self.init(plan: plan, prefix: "")
+    }
+
+    private init(plan: WeightPlan, prefix: String) {
+        self.plan = plan
+        self.prefix = prefix
+    }
+
+    /// The weights below a name.
+    package static func / (weights: Weights, name: String) -> Weights {
+        Weights(plan: weights.plan, prefix: weights.prefix + name + ".")
+    }
+
+    /// The weights below an index of a list.
+    package static func / (weights: Weights, index: Int) -> Weights { weights / String(index) }
+
+    /// A parameter whose plain values are used: biases, tables, norms.
+    package func callAsFunction(_ name: String, _ shape: [Int]) -> Parameter {
+        plan.add(Parameter(prefix + name, shape), .plain)
+    }
+
+    /// A weight `[O, ...]` used as the matrix `[O, I]` of products.
+    package func matrix(_ name: String, _ shape: [Int]) -> Parameter {
+        plan.add(Parameter(prefix + name, shape), .matrix)
+    }
+
+    /// A convolution's weight `[O, I, k, k]`, used as the matrix `[O, k·k·I]` of products.
+    package func convolution(_ name: String, _ shape: [Int]) -> Parameter {
+        plan.add(Parameter(prefix + name, shape), .convolution)
+    }
+}
+
+/// The parameters that a model's layers asked for, to be filled from a source in one go.
+package final class WeightPlan {
+    /// What a layer does with a parameter.
+    fileprivate enum Use {
+        case plain, matrix, convolution
+    }
+
+    private var requests: [(parameter: Parameter, use: Use)] = []
+
+    package init() {}
+
+    /// The parameters in the order of their making.
+    package var parameters: [Parameter] { requests.map(\.parameter) }
+
+    fileprivate func add(_ parameter: Parameter, _ use: Use) -> Parameter {
+        requests.append((parameter, use))
+        return parameter
+    }
+
+    /// Reads, arranges and packs every parameter, sharing the work among the device's threads.
+    ///
+    /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name.
+    /// - Parameter unused: says of a name in the source that the model has no use for it.
+    package func load(
+        from source: any WeightSource, on device: Device, unused: (String) -> Bool
+    ) throws {
+        try verify(source, unused: unused)
+        // Large ones first, so that the threads end together.
+        let order = requests.indices.sorted {
+            requests[$0].parameter.count > requests[$1].parameter.count
+        }
+        let largest = order.first.map { requests[$0].parameter.count } ?? 0
+        let failures = Failures(count: order.count)
+        device.pool.parallel(order.count) { task, worker in
+            let request = requests[order[task]]
+            let scratch = device.scratch(worker: worker, count: 2 * largest)
+            do {
+                try WeightPlan.fill(request.parameter, request.use, source, scratch, largest)
+            } catch {
+                failures[task] = error
+            }
+        }
+        if let error = failures.first { throw error }
+    }
+
+    private func verify(_ source: any WeightSource, unused: (String) -> Bool) throws {
+        let found = source.shapes
+        var missing: [String] = []
+        var misshapen: [ModelError.Misshapen] = []
+        var wanted: Set<String> = []
+        for (parameter, _) in requests {
+            wanted.insert(parameter.name)
+            guard let shape = found[parameter.name] else {
+                missing.append(parameter.name)
+                continue
+            }
+            if shape != parameter.shape {
+                misshapen.append(
+                    ModelError.Misshapen(
+                        name: parameter.name, expected: parameter.shape, found: shape))
+            }
+        }
+        let unexpected = found.keys.filter { !wanted.contains($0) && !unused($0) }.sorted()
+        if !missing.isEmpty || !unexpected.isEmpty || !misshapen.isEmpty {
+            throw ModelError.weights(
+                path: source.path, missing: missing, unexpected: unexpected, misshapen: misshapen)
+        }
+    }
+
+    private static func fill(
+        _ parameter: Parameter, _ use: Use, _ source: any WeightSource,
+        _ scratch: UnsafeMutablePointer<Float>, _ half: Int
+    ) throws {
+        let count = parameter.count
+        switch use {
+        case .plain:
+            guard let buffer = AlignedBuffer(count: count) else {
+                throw ModelError.memory(what: parameter.name, bytes: count * 4)
+            }
+            try source.read(
+                parameter.name, into: UnsafeMutableBufferPointer(start: buffer.pointer, count: count))
+            parameter.fill(.float32(buffer))
+        case .matrix, .convolution:
+            try source.read(
+                parameter.name, into: UnsafeMutableBufferPointer(start: scratch, count: count))
+            var rows = scratch
+            if use == .convolution {
+                rows = scratch + half
+                channelsLast(scratch, parameter.shape, into: rows)
+            }
+            let outputs = parameter.shape[0]
+            parameter.fill(
+                .packedFloat32(
+                    try PackedMatrix(outputs: outputs, inputs: count / outputs, rows: rows)))
+        }
+    }
+
+    /// `[O, I, k, k] -> [O, k, k, I]`.
+    private static func channelsLast(
+        _ x: UnsafePointer<Float>, _ shape: [Int], into y: UnsafeMutablePointer<Float>
+    ) {
+        let (outputs, inputs, taps) = (shape[0], shape[1], shape[2] * shape[3])
+        for o in 0..<outputs {
+            let (from, to) = (x + o * inputs * taps, y + o * inputs * taps)
+            for i in 0..<inputs {
+                for tap in 0..<taps { to[tap * inputs + i] = from[i * taps + tap] }
+            }
+        }
+    }
+
+    /// The error of each task, written by the task alone.
+    private final class Failures: @unchecked Sendable {
+        private let slots: UnsafeMutablePointer<(any Error)?>
+        private let count: Int
+
+        init(count: Int) {
+            self.count = count
+            slots = .allocate(capacity: count)
+            slots.initialize(repeating: nil, count: count)
+        }
+
+        deinit {
+            slots.deinitialize(count: count)
+            slots.deallocate()
+        }
+
+        subscript(task: Int) -> (any Error)? {
+            get { slots[task] }
+            set { slots[task] = newValue }
+        }
+
+        var first: (any Error)? { (0..<count).lazy.compactMap { self[$0] }.first }
+    }
+}

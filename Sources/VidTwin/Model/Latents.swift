@@ -1,0 +1,85 @@
+/// Mean and log-variance of one latent.
+public struct Moments: Sendable {
+    /// Mean, channels last.
+    public let mean: Tensor
+    /// Log-variance, limited to −30…20, channels last.
+    public let logVariance: Tensor
+
+    /// - Parameter moments: `[..., 2d]`, mean then log-variance.
+    init(_ moments: Tensor) {
+        let d = moments.dim(-1) / 2
+        mean = channels(moments, 0..<d)
+        logVariance = channels(moments, d..<2 * d)
+        for i in 0..<logVariance.count {  // keeps NaN, which is found later
+            let value = logVariance.pointer[i]
+            logVariance.pointer[i] = value < -30 ? -30 : value > 20 ? 20 : value
+        }
+    }
+
+    /// KL divergence from the unit Gaussian, summed over everything.
+    public var kl: Double {
+        var sum = 0.0
+        for i in 0..<mean.count {
+            let (m, v) = (Double(mean.pointer[i]), Double(logVariance.pointer[i]))
+            sum += m * m + Math.exp(v) - 1 - v
+        }
+        return sum / 2
+    }
+}
+
+/// The distributions of a batch of clips.
+public struct LatentMoments: Sendable {
+    /// `[B, Q, h, w, d]`
+    public let structure: Moments
+    /// Along columns, `[B, T, w, d]`
+    public let dynamicsX: Moments
+    /// Along rows, `[B, T, h, d]`
+    public let dynamicsY: Moments
+
+    /// KL divergence from the unit Gaussian: summed over everything, divided by B.
+    public var kl: Double {
+        (structure.kl + dynamicsX.kl + dynamicsY.kl) / Double(structure.mean.dim(0))
+    }
+
+    /// The means: what a clip is encoded to unless sampling is asked for.
+    ///
+    /// Reference: it always samples at inference; the paper, and this package, use the mean.
+    public var mean: Latents {
+        Latents(structure: structure.mean, dynamicsX: dynamicsX.mean, dynamicsY: dynamicsY.mean)
+    }
+
+    /// `mean + exp(log-variance / 2) · noise`, noise as PyTorch's CPU generator gives it.
+    public func sample(_ generator: inout TorchGenerator) -> Latents {
+        Latents(
+            structure: sampleGaussian(structure, &generator),
+            dynamicsX: sampleGaussian(dynamicsX, &generator),
+            dynamicsY: sampleGaussian(dynamicsY, &generator))
+    }
+}
+
+/// The two latents of a batch of clips, channels last.
+public struct Latents: Sendable {
+    /// What stays: `[B, Q, h, w, d]`
+    public let structure: Tensor
+    /// What moves, along columns: `[B, T, w, d]`
+    public let dynamicsX: Tensor
+    /// What moves, along rows: `[B, T, h, d]`
+    public let dynamicsY: Tensor
+
+    /// Latents of these tensors, whose shapes the model checks when it decodes them.
+    public init(structure: Tensor, dynamicsX: Tensor, dynamicsY: Tensor) {
+        self.structure = structure
+        self.dynamicsX = dynamicsX
+        self.dynamicsY = dynamicsY
+    }
+}
+
+/// Which latents the decoder gets.
+public enum Part: String, Sendable, CaseIterable {
+    /// Structure and dynamics.
+    case all
+    /// Structure alone.
+    case structure
+    /// Dynamics alone.
+    case dynamics
+}

@@ -1,0 +1,91 @@
+import VidTwinKernels
+
+/// Learned queries that gather a position's tokens through time (BLIP-2's Q-Former, query branch
+/// only; reference: vidtwin/modules/qformer.py @d6ad92d).
+package struct QFormer {
+    let queries: Parameter  // [Q, c]
+    let norm: LayerNorm
+    let layers: [QFormerLayer]
+
+    init(_ weights: Weights, _ configuration: QFormerConfiguration) {
+        queries = weights("query_embeds", [configuration.queries, configuration.width])
+        let inner = weights / "qformer"
+        norm = LayerNorm(inner / "layernorm", width: configuration.width, eps: QFormer.eps)
+        layers = (0..<configuration.layers).map {
+            QFormerLayer(
+                inner / "encoder" / "layer" / $0, configuration,
+                cross: $0 % configuration.crossAttentionEvery == 0)
+        }
+    }
+
+    /// `[B, T, S, C] -> [B·S, Q, c]`
+    package func callAsFunction(_ context: Tensor) -> Tensor {
+        let (B, _, S, _) = context.shape4
+        var x = norm(repeated(queries, groups: B * S, on: context.device))
+        for layer in layers { x = layer(x, context) }
+        return x
+    }
+
+    static let eps: Float = 1e-12
+}
+
+/// Self-attention among the queries, cross-attention to the context in some layers, an MLP;
+/// each followed by a norm of the sum with its input.
+package struct QFormerLayer {
+    let attention: QFormerAttention
+    let cross: QFormerAttention?
+    let intermediate, output: Linear
+    let norm: LayerNorm
+
+    init(_ weights: Weights, _ configuration: QFormerConfiguration, cross hasCross: Bool) {
+        let (width, heads) = (configuration.width, configuration.heads)
+        attention = QFormerAttention(
+            weights / "attention", width: width, context: width, heads: heads)
+        cross =
+            hasCross
+            ? QFormerAttention(
+                weights / "crossattention", width: width, context: configuration.contextWidth,
+                heads: heads) : nil
+        intermediate = Linear(
+            weights / "intermediate_query" / "dense", width, configuration.hidden,
+            activation: .geluErf)
+        output = Linear(weights / "output_query" / "dense", configuration.hidden, width)
+        norm = LayerNorm(weights / "output_query" / "LayerNorm", width: width, eps: QFormer.eps)
+    }
+
+    /// x `[B·S, Q, c]`, context `[B, T, S, C] -> [B·S, Q, c]`
+    package func callAsFunction(_ x: Tensor, _ context: Tensor) -> Tensor {
+        var x = attention(x)
+        if let cross { x = cross(x, context: context) }
+        return norm(output(intermediate(x)), adding: x)
+    }
+}
+
+/// Attention with separate projections and a post-norm.
+package struct QFormerAttention {
+    let query, key, value, output: Linear
+    let norm: LayerNorm
+    let heads: Int
+
+    init(_ weights: Weights, width: Int, context: Int, heads: Int) {
+        let inner = weights / "attention"
+        query = Linear(inner / "query", width, width)
+        key = Linear(inner / "key", context, width)
+        value = Linear(inner / "value", context, width)
+        output = Linear(weights / "output" / "dense", width, width)
+        norm = LayerNorm(weights / "output" / "LayerNorm", width: width, eps: QFormer.eps)
+        self.heads = heads
+    }
+
+    /// Among the queries of a position: `[N, Q, c] -> [N, Q, c]`
+    package func callAsFunction(_ x: Tensor) -> Tensor {
+        norm(output(groupAttention(query(x), key(x), value(x), heads: heads)), adding: x)
+    }
+
+    /// From the queries of a position to its tokens through time:
+    /// x `[B·S, Q, c]`, context `[B, T, S, C] -> [B·S, Q, c]`
+    package func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
+        let gathered = crossAttention(query(x), key(context), value(context), heads: heads)
+        return norm(output(gathered), adding: x)
+    }
+}

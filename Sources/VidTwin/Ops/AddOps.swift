@@ -1,0 +1,45 @@
+import VidTwinKernels
+
+/// An axis of the tokens `[B, T, S, C]`.
+package enum TokenAxis: Sendable {
+    case time, space
+}
+
+/// Adds a table to the tokens along one axis: `[B, T, S, C] + [n, C] -> [B, T, S, C]`, n = T or S.
+package func add(_ x: Tensor, _ table: Parameter, along axis: TokenAxis) -> Tensor {
+    let (_, T, S, C) = x.shape4
+    let (period, repeats) = axis == .time ? (T, S) : (S, 1)
+    precondition(table.count == period * C, "\(table.name) \(table.shape) added to \(x.shape)")
+    let out = Tensor(x.shape, on: x.device)
+    let (source, rows, destination) = (x.pointer, table.pointer, out.pointer)
+    let partition = Partition(rows: x.rows, target: lightRows)
+    x.device.pool.parallel(partition.tasks) { task, _ in
+        let (part, at) = (partition[task], partition[task].lowerBound * C)
+        kernels.add_table(
+            source + at, rows, destination + at, part.lowerBound, part.count, C, repeats, period)
+    }
+    return out
+}
+
+/// `s[b, t, h, w] + x[b, t, w] + y[b, t, h]`: `[B, T, H·W, C], [B, T, W, C], [B, T, H, C] ->
+/// [B, T, H·W, C]`. Either the first or the last two may be left out, not both.
+package func addRowAndColumn(_ s: Tensor?, columns x: Tensor?, rows y: Tensor?) -> Tensor {
+    precondition((x == nil) == (y == nil), "columns and rows come together")
+    guard let x, let y else {
+        guard let s else { preconditionFailure("nothing to add") }
+        return s
+    }
+    let ((B, T, W, C), H) = (x.shape4, y.dim(2))
+    precondition(
+        y.shape == [B, T, H, C] && (s.map { $0.shape == [B, T, H * W, C] } ?? true),
+        "addRowAndColumn: \(String(describing: s?.shape)), \(x.shape), \(y.shape)")
+    let out = Tensor([B, T, H * W, C], on: x.device)
+    let (base, columns, rows, destination) = (s?.pointer, x.pointer, y.pointer, out.pointer)
+    x.device.pool.parallel(B * T) { frame, _ in
+        let at = frame * H * W * C
+        kernels.add_row_and_column(
+            base.map { UnsafePointer($0 + at) }, columns + frame * W * C, rows + frame * H * C,
+            destination + at, H, W, C)
+    }
+    return out
+}

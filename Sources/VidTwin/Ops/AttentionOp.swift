@@ -1,0 +1,98 @@
+import VidTwinKernels
+
+/// Self-attention among the tokens of one frame (`.space`) or of one position (`.time`).
+///
+/// `[B, T, S, 3C] -> [B, T, S, C]`; the columns of `qkv` are q, k, v, each split by head.
+/// - Parameter causal: a token sees itself and those before it. Only meaningful over time.
+package func selfAttention(
+    _ qkv: Tensor, heads: Int, over axis: TokenAxis, causal: Bool
+) -> Tensor {
+    let (B, T, S, width) = qkv.shape4
+    let C = width / 3
+    precondition(C * 3 == width && C % heads == 0, "selfAttention: \(qkv.shape), \(heads) heads")
+    let out = Tensor([B, T, S, C], on: qkv.device)
+    let (source, destination) = (qkv.pointer, out.pointer)
+    let overTime = axis == .time
+    // First token of a group, tokens in it, and how far apart they are.
+    let (groups, length, step) = overTime ? (B * S, T, S) : (B * T, S, 1)
+    attend(groups, heads: heads, depth: C / heads, causal: causal, device: qkv.device) { group in
+        let first = overTime ? group / S * T * S + group % S : group * S
+        let base = source + first * 3 * C
+        return AttentionGroup(
+            q: Rows(base, stride: step * 3 * C, count: length),
+            k: Rows(base + C, stride: step * 3 * C, count: length),
+            v: Rows(base + 2 * C, stride: step * 3 * C, count: length),
+            out: destination + first * C, outStride: step * C)
+    }
+    return out
+}
+
+/// Self-attention within groups: q, k, v `[N, Q, C] -> [N, Q, C]`.
+package func groupAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) -> Tensor {
+    let (N, Q, C) = q.shape3
+    precondition(
+        k.shape == q.shape && v.shape == q.shape && C % heads == 0,
+        "groupAttention: \(q.shape), \(k.shape), \(v.shape), \(heads) heads")
+    let out = Tensor(q.shape, on: q.device)
+    let (queries, keys, values, destination) = (q.pointer, k.pointer, v.pointer, out.pointer)
+    attend(N, heads: heads, depth: C / heads, causal: false, device: q.device) { group in
+        let at = group * Q * C
+        return AttentionGroup(
+            q: Rows(queries + at, stride: C, count: Q), k: Rows(keys + at, stride: C, count: Q),
+            v: Rows(values + at, stride: C, count: Q), out: destination + at, outStride: C)
+    }
+    return out
+}
+
+/// Each position's queries attend to that position's tokens through time.
+///
+/// q `[B·S, Q, C]`, k and v `[B, T, S, C] -> [B·S, Q, C]`.
+package func crossAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) -> Tensor {
+    let ((N, Q, C), (B, T, S, keyWidth)) = (q.shape3, k.shape4)
+    precondition(
+        N == B * S && keyWidth == C && v.shape == k.shape && C % heads == 0,
+        "crossAttention: \(q.shape), \(k.shape), \(v.shape), \(heads) heads")
+    let out = Tensor(q.shape, on: q.device)
+    let (queries, keys, values, destination) = (q.pointer, k.pointer, v.pointer, out.pointer)
+    attend(N, heads: heads, depth: C / heads, causal: false, device: q.device) { group in
+        let (at, context) = (group * Q * C, (group / S * T * S + group % S) * C)
+        return AttentionGroup(
+            q: Rows(queries + at, stride: C, count: Q),
+            k: Rows(keys + context, stride: S * C, count: T),
+            v: Rows(values + context, stride: S * C, count: T), out: destination + at,
+            outStride: C)
+    }
+    return out
+}
+
+/// The tokens that attend to each other, and where the result goes.
+private struct AttentionGroup {
+    let q, k, v: Rows
+    let out: UnsafeMutablePointer<Float>
+    let outStride: Int
+}
+
+/// Runs all groups. Few long groups are shared out head by head, many short ones together.
+private func attend(
+    _ groups: Int, heads: Int, depth: Int, causal: Bool, device: Device,
+    _ group: (Int) -> AttentionGroup
+) {
+    if groups == 0 { return }
+    let first = group(0)
+    let scores = scoreCount(queries: first.q.count, keys: first.k.count)
+    let work = first.q.count * first.k.count * depth
+    let byHead = work >= 1 << 16
+    let partition = Partition(
+        rows: byHead ? groups * heads : groups,
+        target: byHead ? 1 : max((1 << 18) / max(work * heads, 1), 1))
+    device.pool.parallel(partition.tasks) { task, worker in
+        let scratch = device.scratch(worker: worker, count: scores)
+        for index in partition[task] {
+            let one = group(byHead ? index / heads : index)
+            attention(
+                one.q, one.k, one.v, into: one.out, outStride: one.outStride,
+                heads: byHead ? index % heads..<index % heads + 1 : 0..<heads, depth: depth,
+                causal: causal, scores: scratch)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import CVidTwinKernels
+package import VidTwinKernels
+
+/// `activation(conv2d(x) + b)` with zero padding: `[N, H, W, I] -> [N, H', W', O]`.
+///
+/// Gathers each output's neighbourhood and multiplies: `weight` is packed from `[O, k, k, I]`.
+/// `H' = (H + 2·padding - kernel) / stride + 1`.
+package func conv2d(
+    _ x: Tensor, _ weight: Parameter, _ bias: Parameter, kernel: Int, stride: Int, padding: Int,
+    activation: Activation
+) -> Tensor {
+    let (N, H, W, I) = x.shape4
+    guard case .packedFloat32(let matrix) = weight.form else {
+        preconditionFailure("\(weight.name) is not packed")
+    }
+    let (height, width) = (
+        (H + 2 * padding - kernel) / stride + 1, (W + 2 * padding - kernel) / stride + 1
+    )
+    let gathered = kernel * kernel * I
+    precondition(
+        matrix.inputs == gathered && bias.count == matrix.outputs && height > 0 && width > 0,
+        "conv2d \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
+    let out = Tensor([N, height, width, matrix.outputs], on: x.device)
+    let (source, destination, biases) = (x.pointer, out.pointer, bias.pointer)
+    let partition = Partition(rows: out.rows, target: productRows)
+    let device = x.device
+    device.pool.parallel(partition.tasks) { task, worker in
+        let rows = partition[task]
+        let columns = device.scratch(worker: worker, count: rows.count * gathered)
+        vt_im2col(
+            source, columns, rows.lowerBound, rows.count, H, W, I, height, width, kernel, stride,
+            padding)
+        product(
+            columns, rows: rows.count, matrix, bias: biases,
+            into: destination + rows.lowerBound * matrix.outputs, activation: activation)
+    }
+    return out
+}

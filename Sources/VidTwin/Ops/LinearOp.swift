@@ -1,0 +1,52 @@
+package import VidTwinKernels
+
+/// `activation(x · Wᵀ + b)` over the last axis: `[..., I] -> [..., O]`.
+///
+/// `weight` is `[O, I]` or any shape that flattens to it, packed; `bias` is `[O]`.
+package func linear(
+    _ x: Tensor, _ weight: Parameter, _ bias: Parameter, activation: Activation = .none
+) -> Tensor {
+    guard case .packedFloat32(let matrix) = weight.form else {
+        preconditionFailure("\(weight.name) is not packed")
+    }
+    precondition(
+        x.dim(-1) == matrix.inputs && bias.count == matrix.outputs,
+        "linear \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
+    let out = Tensor(x.shape.dropLast() + [matrix.outputs], on: x.device)
+    let (source, destination, biases) = (x.pointer, out.pointer, bias.pointer)
+    let partition = Partition(rows: x.rows, target: productRows)
+    x.device.pool.parallel(partition.tasks) { task, _ in
+        let rows = partition[task]
+        product(
+            source + rows.lowerBound * matrix.inputs, rows: rows.count, matrix, bias: biases,
+            into: destination + rows.lowerBound * matrix.outputs, activation: activation)
+    }
+    return out
+}
+
+/// Rows of a product's task: enough for the full rate of one core, few enough to share out.
+package let productRows = 112
+
+/// `max(W · x + b, 0)` over the middle axis: `[N, I, inner] -> [N, O, inner]`.
+///
+/// The same weights serve every channel: the "linear over tokens" of the latents' way back.
+/// `weight` is `[O, I]` (or `[O, I, 1]`), plain; `bias` is `[O]`.
+package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parameter) -> Tensor {
+    let (N, I, inner) = x.shape3
+    let O = weight.shape[0]
+    precondition(
+        weight.shape[1] == I && bias.count == O, "\(weight.name) \(weight.shape) over \(x.shape)")
+    let out = Tensor([N, O, inner], on: x.device)
+    let (source, destination) = (x.pointer, out.pointer)
+    let (weights, biases) = (weight.pointer, bias.pointer)
+    let columns = Partition(rows: inner, target: 4096)
+    x.device.pool.parallel(N * columns.tasks) { task, _ in
+        let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
+        let y = destination + n * O * inner + part.lowerBound
+        matrixProduct(
+            O, part.count, I, weights, I, source + n * I * inner + part.lowerBound, inner,
+            transposed: false, into: y, inner)
+        kernels.add_row_bias(y, biases, O, part.count, inner, 1)
+    }
+    return out
+}

@@ -1,0 +1,26 @@
+import VidTwinKernels
+
+/// The mean over patch rows, `[N, H, W, C] -> [N, W, C]`.
+package func meanOverRows(_ x: Tensor) -> Tensor {
+    let (N, H, W, C) = x.shape4
+    return meanOverMiddle(x, outer: N, middle: H, inner: W * C).reshaped([N, W, C])
+}
+
+/// The mean over patch columns, `[N, H, W, C] -> [N, H, C]`.
+package func meanOverColumns(_ x: Tensor) -> Tensor {
+    let (N, H, W, C) = x.shape4
+    return meanOverMiddle(x, outer: N * H, middle: W, inner: C).reshaped([N, H, C])
+}
+
+private func meanOverMiddle(_ x: Tensor, outer: Int, middle: Int, inner: Int) -> Tensor {
+    let out = Tensor([outer, inner], on: x.device)
+    let (source, destination) = (x.pointer, out.pointer)
+    let partition = Partition(rows: outer, target: 16)
+    x.device.pool.parallel(partition.tasks) { task, _ in
+        let rows = partition[task]
+        kernels.mean_middle(
+            source + rows.lowerBound * middle * inner, destination + rows.lowerBound * inner,
+            rows.count, middle, inner)
+    }
+    return out
+}

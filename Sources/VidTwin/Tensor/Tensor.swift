@@ -1,0 +1,82 @@
+import VidTwinKernels
+
+/// Memory of one tensor; goes back to its device when the last tensor that uses it is gone.
+package final class Storage: @unchecked Sendable {
+    package let device: Device
+    private let buffer: AlignedBuffer
+
+    package init(_ device: Device, count: Int) {
+        self.device = device
+        buffer = device.takeBuffer(count)
+    }
+
+    deinit { device.giveBack(buffer) }
+
+    package var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
+}
+
+/// A dense float32 array with a shape, last axis fastest, written once by the op that makes it.
+///
+/// Axes in comments: B batch, T frame patches, H and W patch rows and columns, S = H·W, C width,
+/// Q queries, d latent channels. Channels are always the last axis.
+public struct Tensor: Sendable {
+    /// Sizes of the axes, slowest first.
+    public let shape: [Int]
+    package let storage: Storage
+
+    /// An uninitialised tensor.
+    package init(_ shape: [Int], on device: Device) {
+        self.shape = shape
+        storage = Storage(device, count: shape.reduce(1, *))
+    }
+
+    private init(_ shape: [Int], _ storage: Storage) {
+        self.shape = shape
+        self.storage = storage
+    }
+
+    /// A tensor with these values in row-major order.
+    ///
+    /// - Precondition: as many values as the shape has elements.
+    public init(_ shape: [Int], _ values: [Float], on device: Device) {
+        precondition(shape.reduce(1, *) == values.count, "\(values.count) values for \(shape)")
+        self.init(shape, on: device)
+        pointer.update(from: values, count: values.count)
+    }
+
+    package var device: Device { storage.device }
+    package var pointer: UnsafeMutablePointer<Float> { storage.pointer }
+
+    /// Number of elements.
+    public var count: Int { shape.reduce(1, *) }
+
+    /// The elements in row-major order.
+    public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+
+    /// The size of an axis; negative counts from the last.
+    public func dim(_ axis: Int) -> Int { shape[axis < 0 ? shape.count + axis : axis] }
+
+    /// Rows of the last axis.
+    package var rows: Int { shape.dropLast().reduce(1, *) }
+
+    package var shape3: (Int, Int, Int) {
+        precondition(shape.count == 3, "\(shape) has not 3 axes")
+        return (shape[0], shape[1], shape[2])
+    }
+
+    package var shape4: (Int, Int, Int, Int) {
+        precondition(shape.count == 4, "\(shape) has not 4 axes")
+        return (shape[0], shape[1], shape[2], shape[3])
+    }
+
+    package var shape5: (Int, Int, Int, Int, Int) {
+        precondition(shape.count == 5, "\(shape) has not 5 axes")
+        return (shape[0], shape[1], shape[2], shape[3], shape[4])
+    }
+
+    /// The same elements under another shape.
+    package func reshaped(_ shape: [Int]) -> Tensor {
+        precondition(shape.reduce(1, *) == count, "\(self.shape) cannot become \(shape)")
+        return Tensor(shape, storage)
+    }
+}
