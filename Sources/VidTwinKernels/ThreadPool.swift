@@ -68,14 +68,19 @@ package final class ThreadPool: @unchecked Sendable {
         if count == 1 || threads.isEmpty {
             for task in 0..<count { body(task, 0) }
         } else {
-            withoutActuallyEscaping(body) { body in run(count, body) }
+            withoutActuallyEscaping(body) { body in
+                withUnsafePointer(to: body) { run(count, $0) }
+            }
         }
         ThreadPool.currentWorker = nil
         ProductThreads.restore()
         pthread_mutex_unlock(&state.pointee.turn)
     }
 
-    private func run(_ count: Int, _ body: @escaping (Int, Int) -> Void) {
+    /// What a loop runs. Workers get it by address, so that none holds on to it when it ends.
+    private typealias Body = UnsafePointer<(Int, Int) -> Void>
+
+    private func run(_ count: Int, _ body: Body) {
         pthread_mutex_lock(&state.pointee.mutex)
         state.pointee.next.store(0, ordering: .relaxed)
         state.pointee.count = count
@@ -96,12 +101,12 @@ package final class ThreadPool: @unchecked Sendable {
     }
 
     private static func drain(
-        _ state: UnsafeMutablePointer<State>, count: Int, body: (Int, Int) -> Void, worker: Int
+        _ state: UnsafeMutablePointer<State>, count: Int, body: Body, worker: Int
     ) {
         while true {
             let task = state.pointee.next.add(1, ordering: .relaxed).oldValue
             if task >= count { return }
-            body(task, worker)
+            body.pointee(task, worker)
         }
     }
 
@@ -154,7 +159,7 @@ package final class ThreadPool: @unchecked Sendable {
         var done = pthread_cond_t()
         let next = Atomic<Int>(0)
         var count = 0
-        var body: ((Int, Int) -> Void)?
+        var body: Body?
         var working = 0
         var generation: UInt64 = 0
         var stopping = false

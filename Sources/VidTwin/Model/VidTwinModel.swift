@@ -38,6 +38,15 @@ public final class VidTwinModel: Sendable {
         try plan.load(from: source, on: device, unused: VidTwinModel.isUnused)
     }
 
+    /// Builds the model and fills it with a checkpoint's weights, strictly.
+    ///
+    /// - Throws: `ModelError.weights` with every name that does not fit, or `CheckpointError`.
+    public convenience init(
+        configuration: Configuration, checkpoint: Checkpoint, device: Device
+    ) throws {
+        try self.init(configuration, weights: checkpoint, device: device)
+    }
+
     /// Names that published checkpoints hold and the model never uses.
     ///
     /// Reference: encoder and decoder share a base class and so carry each other's ends.

@@ -1,0 +1,109 @@
+import VidTwinKernels
+
+/// A tensor that a checkpoint holds.
+public struct TensorInfo: Sendable, Equatable {
+    /// The name, as in PyTorch's state dict.
+    public let name: String
+    /// Sizes of the axes, slowest first.
+    public let shape: [Int]
+    /// Type of the elements in the file.
+    public let type: ElementType
+}
+
+/// The named tensors of one file, memory-mapped: opened at once, read when asked for, in any
+/// order, from any thread. Nothing in the file is ever executed.
+public final class Checkpoint: Sendable {
+    /// The file.
+    public let path: String
+    /// The tensors by name.
+    public let tensors: [String: TensorInfo]
+    /// The text pairs of a .safetensors header (`__metadata__`).
+    public let metadata: [String: String]
+    private let contents: Contents
+
+    private enum Contents: Sendable {
+        case safeTensors(SafeTensors)
+        case pyTorch(PyTorchArchive)
+    }
+
+    /// Opens a .safetensors file or a PyTorch archive; the content decides, not the name.
+    ///
+    /// - Throws: `CheckpointError`.
+    public init(path: String) throws {
+        self.path = path
+        let file = try MappedFile(path: path)
+        switch FileKind(file.bytes) {
+        case .zip:
+            let archive = try PyTorchArchive(file)
+            tensors = archive.tensors.mapValues(\.info)
+            metadata = [:]
+            contents = .pyTorch(archive)
+        case .safeTensors:
+            let safeTensors = try SafeTensors(file)
+            tensors = safeTensors.tensors.mapValues(\.info)
+            metadata = safeTensors.metadata
+            contents = .safeTensors(safeTensors)
+        case .other(let found):
+            throw CheckpointError.kind(path: path, found: found)
+        }
+    }
+
+    /// Writes a tensor's values as float32 in row-major order.
+    ///
+    /// - Precondition: `destination` has as many elements as the tensor.
+    /// - Throws: `CheckpointError` where the name is missing, the bytes are damaged or a value is
+    ///   NaN or infinite.
+    public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        guard let info = tensors[name] else {
+            throw CheckpointError.missing(path: path, name: name)
+        }
+        precondition(
+            destination.count == info.shape.reduce(1, *), "\(name): \(destination.count) elements")
+        guard let base = destination.baseAddress, destination.count > 0 else { return }
+        switch contents {
+        case .safeTensors(let file): file.read(name, into: base)
+        case .pyTorch(let archive): try archive.read(name, into: base)
+        }
+        let bad = kernels.count_non_finite(base, destination.count)
+        if bad > 0 { throw CheckpointError.nonFinite(path: path, name: name, count: bad) }
+    }
+}
+
+extension Checkpoint: WeightSource {
+    package var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
+}
+
+/// What a file is, by its first bytes.
+private enum FileKind {
+    case zip, safeTensors
+    case other(String)
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        let head = Array(bytes.prefix(512))
+        func starts(_ text: String) -> Bool { head.starts(with: text.utf8) }
+        // A pickle that begins with PyTorch's magic number, 0x1950a86a20f9469cfc6c.
+        let legacyMagic: [UInt8] = [
+            0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19,
+        ]
+        if starts("PK\u{3}\u{4}") || starts("PK\u{5}\u{6}") {
+            self = .zip
+        } else if head.count > 14, head[0] == 0x80, Array(head[2..<14]) == legacyMagic {
+            self = .other(
+                "PyTorch's old format from before 1.6; load it with PyTorch and save it again")
+        } else if head.count >= 262, Array(head[257..<262]) == Array("ustar".utf8) {
+            self = .other(
+                "a tar file (PyTorch's oldest format?); load it with PyTorch and save it again")
+        } else if starts("version https://git-lfs") {
+            self = .other("a Git LFS pointer: the file itself was not fetched")
+        } else if head.count >= 9, head[8] == UInt8(ascii: "{") {
+            self = .safeTensors
+        } else if head.count > 2, head[0] == 0x80, head[1] <= 5 {
+            self = .other("a bare pickle; save it with torch.save of PyTorch 1.6 or later")
+        } else if head.allSatisfy({ $0 >= 32 && $0 < 127 || $0 == 9 || $0 == 10 || $0 == 13 }) {
+            let line = head.prefix(40).split(whereSeparator: { $0 < 32 }).first ?? []
+            self = .other("text: \"\(String(decoding: line, as: UTF8.self))\"")
+        } else {
+            self = .other("unknown data")
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Glibc
+
+/// Files that tests read, found beside the sources.
+public enum Fixtures {
+    /// `Tests/Fixtures` of this checkout.
+    public static let folder: String = repository + "/Tests/Fixtures"
+
+    /// The checkout.
+    public static let repository: String = {
+        let here = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        return here.dropLast(3).joined(separator: "/")
+    }()
+
+    /// An empty folder of its own, in the system's temporary folder.
+    public static func temporaryFolder() -> String {
+        var template = Array("/tmp/vidtwin-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { fatalError("no temporary folder") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The bytes of a file; a test without its file cannot go on.
+    public static func bytes(_ path: String) -> [UInt8] {
+        guard let file = fopen(path, "rb") else { fatalError("cannot read \(path)") }
+        defer { fclose(file) }
+        fseek(file, 0, SEEK_END)
+        var bytes = [UInt8](repeating: 0, count: ftell(file))
+        rewind(file)
+        guard fread(&bytes, 1, bytes.count, file) == bytes.count else {
+            fatalError("cannot read \(path)")
+        }
+        return bytes
+    }
+
+    /// Writes a file.
+    public static func write(_ bytes: [UInt8], to path: String) {
+        guard let file = fopen(path, "wb") else { fatalError("cannot write \(path)") }
+        guard fwrite(bytes, 1, bytes.count, file) == bytes.count, fclose(file) == 0 else {
+            fatalError("cannot write \(path)")
+        }
+    }
+}
