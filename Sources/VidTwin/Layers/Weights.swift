@@ -63,6 +63,11 @@ package final class WeightPlan {
     /// The parameters in the order of their making.
     package var parameters: [Parameter] { requests.map(\.parameter) }
 
+    /// Number of weights, position tables apart.
+    package var weightCount: Int {
+        parameters.lazy.filter { !$0.name.contains("pos_embed") }.reduce(0) { $0 + $1.count }
+    }
+
     fileprivate func add(_ parameter: Parameter, _ use: Use) -> Parameter {
         requests.append((parameter, use))
         return parameter
@@ -94,7 +99,8 @@ package final class WeightPlan {
         if let error = failures.first { throw error }
     }
 
-    private func verify(_ source: any WeightSource, unused: (String) -> Bool) throws {
+    /// Compares names and shapes without reading a value; throws as `load` does.
+    package func verify(_ source: any WeightSource, unused: (String) -> Bool) throws {
         let found = source.shapes
         var missing: [String] = []
         var misshapen: [ModelError.Misshapen] = []

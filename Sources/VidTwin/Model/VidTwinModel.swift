@@ -10,12 +10,7 @@ public final class VidTwinModel: Sendable {
     /// Number of weights, position tables apart.
     public let parameterCount: Int
 
-    let encoder: Encoder
-    let decoder: Decoder
-    let structureHead: StructureHead
-    let structureTail: StructureTail
-    let dynamicsHead: DynamicsHead
-    let dynamicsTail: DynamicsTail
+    private let parts: Parts
 
     /// Builds the model and fills it with the weights of a source, strictly.
     ///
@@ -26,16 +21,41 @@ public final class VidTwinModel: Sendable {
         self.configuration = configuration
         self.device = device
         let plan = WeightPlan()
-        let weights = Weights(plan)
-        encoder = Encoder(weights / "encoder", configuration.encoder)
-        decoder = Decoder(weights / "decoder", configuration.decoder)
-        structureHead = StructureHead(weights, configuration)
-        structureTail = StructureTail(weights, configuration)
-        dynamicsHead = DynamicsHead(weights, configuration)
-        dynamicsTail = DynamicsTail(weights, configuration)
-        parameterCount = plan.parameters.lazy
-            .filter { !$0.name.contains("pos_embed") }.reduce(0) { $0 + $1.count }
+        parts = Parts(Weights(plan), configuration)
+        parameterCount = plan.weightCount
         try plan.load(from: source, on: device, unused: VidTwinModel.isUnused)
+    }
+
+    /// The boxes of the paper's figure.
+    private struct Parts: Sendable {
+        let encoder: Encoder
+        let decoder: Decoder
+        let structureHead: StructureHead
+        let structureTail: StructureTail
+        let dynamicsHead: DynamicsHead
+        let dynamicsTail: DynamicsTail
+
+        init(_ weights: Weights, _ configuration: Configuration) {
+            encoder = Encoder(weights / "encoder", configuration.encoder)
+            decoder = Decoder(weights / "decoder", configuration.decoder)
+            structureHead = StructureHead(weights, configuration)
+            structureTail = StructureTail(weights, configuration)
+            dynamicsHead = DynamicsHead(weights, configuration)
+            dynamicsTail = DynamicsTail(weights, configuration)
+        }
+    }
+
+    /// Checks that a checkpoint's names and shapes fit a configuration, without reading its values.
+    ///
+    /// - Returns: the number of weights, position tables apart.
+    /// - Throws: `ModelError.weights` with every name that does not fit.
+    public static func parameterCount(
+        _ configuration: Configuration, _ checkpoint: Checkpoint
+    ) throws -> Int {
+        let plan = WeightPlan()
+        _ = Parts(Weights(plan), configuration)
+        try plan.verify(checkpoint, unused: isUnused)
+        return plan.weightCount
     }
 
     /// Builds the model and fills it with a checkpoint's weights, strictly.
@@ -67,10 +87,10 @@ public final class VidTwinModel: Sendable {
         if clips.shape != expected {
             throw ModelError.shape(what: "clip", expected: expected, found: clips.shape)
         }
-        let z = encoder(clips)
-        let dynamics = dynamicsHead(z)
+        let z = parts.encoder(clips)
+        let dynamics = parts.dynamicsHead(z)
         return LatentMoments(
-            structure: Moments(structureHead(z)), dynamicsX: Moments(dynamics.x),
+            structure: Moments(parts.structureHead(z)), dynamicsX: Moments(dynamics.x),
             dynamicsY: Moments(dynamics.y))
     }
 
@@ -80,11 +100,11 @@ public final class VidTwinModel: Sendable {
     /// - Throws: `ModelError.shape` for latents of another model.
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
-        let structure = part == .dynamics ? nil : structureTail(latents.structure)
+        let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
         let dynamics =
             part == .structure
-            ? nil : (x: dynamicsTail(latents.dynamicsX), y: dynamicsTail(latents.dynamicsY))
-        return decoder(addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
+            ? nil : (x: parts.dynamicsTail(latents.dynamicsX), y: parts.dynamicsTail(latents.dynamicsY))
+        return parts.decoder(addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
     }
 
     private func check(_ latents: Latents) throws {

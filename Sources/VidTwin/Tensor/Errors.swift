@@ -13,6 +13,8 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
 
     /// The configuration file: what, where (key path, line), expected, found.
     case configuration(path: String, key: String, expected: String, found: String)
+    /// No model of this name or in this folder.
+    case notFound(name: String, places: [String])
     /// The checkpoint's names or shapes do not fit the configuration: all of them at once.
     case weights(path: String, missing: [String], unexpected: [String], misshapen: [Misshapen])
     /// No memory for something of this size.
@@ -27,6 +29,10 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .configuration(let path, let key, let expected, let found):
             return "\(path): \(key): expected \(expected), found \(found)"
+        case .notFound(let name, let places):
+            return "no model \(name): expected a folder with config.yaml and model.safetensors, "
+                + "model.ckpt or model.pt; looked in "
+                + places.prefix(6).joined(separator: ", ")
         case .weights(let path, let missing, let unexpected, let misshapen):
             var lines = ["\(path): the weights do not fit the configuration"]
             lines += ModelError.list("missing", missing)

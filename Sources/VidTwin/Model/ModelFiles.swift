@@ -1,0 +1,53 @@
+import Glibc
+
+/// The files that make up a model: a configuration and a checkpoint.
+public struct ModelFiles: Sendable, Equatable {
+    /// The configuration file.
+    public let configuration: String
+    /// The checkpoint file.
+    public let checkpoint: String
+
+    /// The model that is used when none is named.
+    public static let bundledName = "vidtwin-nano"
+
+    /// These two files.
+    public init(configuration: String, checkpoint: String) {
+        (self.configuration, self.checkpoint) = (configuration, checkpoint)
+    }
+
+    /// A folder with `config.yaml` and `model.safetensors`, `model.ckpt` or `model.pt`; or the name
+    /// of such a folder among the installed models.
+    ///
+    /// - Throws: `ModelError.notFound`.
+    public init(named name: String) throws {
+        let folders = name.contains("/") ? [name] : [name] + ModelFiles.installed(name)
+        for folder in folders {
+            let configuration = "\(folder)/config.yaml"
+            guard access(configuration, R_OK) == 0 else { continue }
+            for file in ["model.safetensors", "model.ckpt", "model.pt"]
+            where access("\(folder)/\(file)", R_OK) == 0 {
+                self.init(configuration: configuration, checkpoint: "\(folder)/\(file)")
+                return
+            }
+        }
+        throw ModelError.notFound(name: name, places: folders)
+    }
+
+    /// Where a bundled model may be: beside the installed program, or in the checkout that it was
+    /// built in.
+    private static func installed(_ name: String) -> [String] {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        guard length > 0 else { return [] }
+        var parts = String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            .split(separator: "/").map(String.init)
+        var folders: [String] = []
+        while !parts.isEmpty {
+            parts.removeLast()
+            let folder = parts.map { "/" + $0 }.joined()
+            folders.append("\(folder)/share/vidtwin/models/\(name)")
+            folders.append("\(folder)/models/\(name)")
+        }
+        return folders
+    }
+}

@@ -1,0 +1,67 @@
+import VidTwinKernels
+
+/// One frame in packed RGB.
+public struct Picture: Sendable {
+    /// Bits of a sample.
+    public enum Depth: Sendable {
+        /// 0...255
+        case eight
+        /// 0...65535 in this machine's byte order
+        case sixteen
+
+        /// Bytes of a sample.
+        public var byteCount: Int { self == .eight ? 1 : 2 }
+    }
+
+    /// Pixels of a row.
+    public let width: Int
+    /// Rows.
+    public let height: Int
+    /// Bits of a sample.
+    public let depth: Depth
+    /// `height · width · 3` samples, rows without gaps, R, G and B side by side.
+    public let bytes: [UInt8]
+
+    /// A frame of these samples.
+    public init(width: Int, height: Int, depth: Depth = .eight, bytes: [UInt8]) {
+        (self.width, self.height, self.depth, self.bytes) = (width, height, depth, bytes)
+    }
+
+    /// Writes the samples as −1…1.
+    func write(to values: UnsafeMutablePointer<Float>) {
+        bytes.withUnsafeBytes { raw in
+            guard let base = raw.baseAddress else { return }
+            let count = width * height * 3
+            switch depth {
+            case .eight:
+                kernels.pixels_from_u8(base.assumingMemoryBound(to: UInt8.self), values, count)
+            case .sixteen:
+                // Arrays begin at 16-byte boundaries, so 16-bit samples are aligned.
+                kernels.pixels_from_u16(base.assumingMemoryBound(to: UInt16.self), values, count)
+            }
+        }
+    }
+
+    /// A frame from values that are limited to −1…1 and rounded.
+    ///
+    /// - Returns: the frame, and how many values are NaN or infinite (it is worthless then).
+    static func from(
+        _ values: UnsafePointer<Float>, width: Int, height: Int, depth: Depth
+    ) -> (picture: Picture, nonFinite: Int) {
+        let count = width * height * 3
+        var bad = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count * depth.byteCount) { buffer, used in
+            guard let base = buffer.baseAddress else { return }
+            switch depth {
+            case .eight: bad = kernels.pixels_to_u8(values, base, count)
+            case .sixteen:
+                bad = UnsafeMutableRawPointer(base)
+                    .withMemoryRebound(to: UInt16.self, capacity: count) {
+                        kernels.pixels_to_u16(values, $0, count)
+                    }
+            }
+            used = count * depth.byteCount
+        }
+        return (Picture(width: width, height: height, depth: depth, bytes: bytes), bad)
+    }
+}

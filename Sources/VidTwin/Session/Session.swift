@@ -1,0 +1,91 @@
+/// One stream of frames through a model: as many frames come out as went in, a clip at a time.
+///
+/// One thread at a time; any number of sessions may share a model.
+public final class Session {
+    /// How a stream is reconstructed.
+    public struct Options: Sendable {
+        /// Which latents the decoder gets.
+        public var part = Part.all
+        /// The seed of sampled latents; nil takes the mean.
+        public var samplingSeed: UInt64?
+
+        /// Mean latents, both parts.
+        public init() {}
+    }
+
+    /// The model.
+    public let model: VidTwinModel
+    private let options: Options
+    private var clips: ClipAssembler<Picture>
+    private var generator: TorchGenerator?
+
+    /// A session at the start of a stream.
+    public init(model: VidTwinModel, options: Options = Options()) {
+        self.model = model
+        self.options = options
+        clips = ClipAssembler(length: model.configuration.frames)
+        generator = options.samplingSeed.map { TorchGenerator(seed: $0) }
+    }
+
+    /// Takes the next frame of the stream and returns the frames that are ready: none, or a clip.
+    ///
+    /// - Throws: `ModelError.shape` for a frame of another size than the model's,
+    ///   `ModelError.nonFinite` when the model's result is no picture.
+    public func push(_ picture: Picture) throws -> [Picture] {
+        let c = model.configuration
+        let expected = c.width * c.height * 3 * picture.depth.byteCount
+        guard picture.width == c.width, picture.height == c.height,
+            picture.bytes.count == expected
+        else {
+            throw ModelError.shape(
+                what: "frame (rows, columns, bytes)", expected: [c.height, c.width, expected],
+                found: [picture.height, picture.width, picture.bytes.count])
+        }
+        return try clips.push(picture).map(reconstruct) ?? []
+    }
+
+    /// Ends the stream: returns the frames of the last clip, without its filling.
+    public func finish() throws -> [Picture] { try clips.finish().map(reconstruct) ?? [] }
+
+    private func reconstruct(_ clip: ClipAssembler<Picture>.Clip) throws -> [Picture] {
+        let moments = try model.moments(tensor(clip.elements))
+        let latents: Latents
+        if var drawing = generator {
+            latents = moments.sample(&drawing)
+            generator = drawing
+        } else {
+            latents = moments.mean
+        }
+        return try pictures(
+            try model.decode(latents, part: options.part), count: clip.valid,
+            depths: clip.elements.map(\.depth))
+    }
+
+    /// `[1, frames, height, width, 3]` in −1…1
+    private func tensor(_ pictures: [Picture]) -> Tensor {
+        let clip = Tensor(model.clipShape(), on: model.device)
+        let (values, frame) = (clip.pointer, clip.count / pictures.count)
+        model.device.pool.parallel(pictures.count) { t, _ in
+            pictures[t].write(to: values + t * frame)
+        }
+        return clip
+    }
+
+    private func pictures(
+        _ clip: Tensor, count: Int, depths: [Picture.Depth]
+    ) throws -> [Picture] {
+        let (c, frame) = (model.configuration, clip.count / clip.dim(1))
+        var (pictures, nonFinite): ([Picture], Int) = ([], 0)
+        for t in 0..<count {
+            let (picture, bad) = Picture.from(
+                clip.pointer + t * frame, width: c.width, height: c.height, depth: depths[t])
+            pictures.append(picture)
+            nonFinite += bad
+        }
+        if nonFinite > 0 {
+            throw ModelError.nonFinite(
+                what: "reconstruction", count: nonFinite, of: count * frame)
+        }
+        return pictures
+    }
+}

@@ -1,0 +1,114 @@
+import CFFmpeg
+
+/// An exact ratio of whole numbers.
+public struct Rational: Sendable, Hashable, CustomStringConvertible {
+    /// Above the line.
+    public let numerator: Int32
+    /// Below the line, positive.
+    public let denominator: Int32
+
+    /// `numerator / denominator`.
+    public init(_ numerator: Int32, _ denominator: Int32) {
+        (self.numerator, self.denominator) = (numerator, denominator)
+    }
+
+    init(_ value: AVRational) { self.init(value.num, value.den) }
+
+    /// A frame rate as ffmpeg writes them: `25`, `29.97`, `24000/1001`, `ntsc`.
+    public init?(frameRate text: String) {
+        var value = AVRational()
+        guard av_parse_video_rate(&value, text) == 0, value.num > 0, value.den > 0 else {
+            return nil
+        }
+        self.init(value)
+    }
+
+    var av: AVRational { AVRational(num: numerator, den: denominator) }
+
+    /// As a floating-point number.
+    public var value: Double { Double(numerator) / Double(denominator) }
+
+    /// `25` or `24000/1001`.
+    public var description: String {
+        denominator == 1 ? "\(numerator)" : "\(numerator)/\(denominator)"
+    }
+}
+
+/// Width and height in pixels.
+public struct PictureSize: Sendable, Hashable, CustomStringConvertible {
+    /// Pixels of a row.
+    public let width: Int
+    /// Rows.
+    public let height: Int
+
+    /// `width` by `height` pixels.
+    public init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
+
+    /// A size as ffmpeg writes them: `640x360`, `hd720`.
+    public init?(_ text: String) {
+        var (width, height): (Int32, Int32) = (0, 0)
+        guard av_parse_video_size(&width, &height, text) == 0 else { return nil }
+        self.init(width: Int(width), height: Int(height))
+    }
+
+    /// `640x360`
+    public var description: String { "\(width)x\(height)" }
+
+    /// Longest side that is read or written.
+    public static let maximumSide = 16384
+
+    var isSensible: Bool {
+        (1...PictureSize.maximumSide).contains(width)
+            && (1...PictureSize.maximumSide).contains(height)
+    }
+}
+
+/// How an input is opened; what is nil, libavformat finds out.
+public struct InputOptions: Sendable {
+    /// A file's path, or `-` for standard input.
+    public var url: String
+    /// The demuxer's name (`-f`).
+    public var format: String?
+    /// Size of raw frames (`-s`).
+    public var size: PictureSize?
+    /// Pixel format of raw frames (`--pix-fmt`).
+    public var pixelFormat: String?
+    /// Frame rate of raw frames (`-r`).
+    public var frameRate: Rational?
+    /// The colour matrix, whatever the input says (libav's names).
+    public var matrix: String?
+    /// The colour range, whatever the input says (`tv` or `pc`).
+    public var range: String?
+    /// Frames to leave out at the start.
+    public var skip = 0
+    /// Frames to deliver at most.
+    public var frames: Int?
+
+    /// Options for this input.
+    public init(url: String) { self.url = url }
+}
+
+/// How a picture is brought to a size.
+public enum Fit: String, Sendable, CaseIterable {
+    /// Short side to the size, then the centre: the published protocol.
+    case crop
+    /// All of the picture, with black bars.
+    case pad
+    /// All of the picture, in another shape.
+    case stretch
+}
+
+/// How an output is written; what is nil follows the input or the file name.
+public struct OutputOptions: Sendable {
+    /// A file's path, or `-` for standard output.
+    public var url: String
+    /// The muxer's name.
+    public var format: String?
+    /// The pixel format.
+    public var pixelFormat: String?
+    /// Whether an existing file may be replaced.
+    public var overwrite = false
+
+    /// Options for this output.
+    public init(url: String) { self.url = url }
+}

@@ -1,0 +1,100 @@
+import CFFmpeg
+
+/// Container, codec and pixel format of an output, from what is asked for, the file name and the
+/// input.
+struct OutputTarget {
+    let format: UnsafePointer<AVOutputFormat>
+    let codec: UnsafePointer<AVCodec>
+    let pixelFormat: AVPixelFormat
+    private(set) var notes: [String] = []
+
+    /// The container's name.
+    var name: String { String(cString: format.pointee.name) }
+
+    init(_ options: OutputOptions, like stream: VideoStreamInfo) throws(VideoIOError) {
+        format = try OutputTarget.container(options, stream)
+        let name = String(cString: format.pointee.name)
+        let isRaw = ["rawvideo", "nut"].contains(name)
+        let id = isRaw ? AV_CODEC_ID_RAWVIDEO : format.pointee.video_codec
+        // Where the default is H.264, the one encoder whose quality setting is known.
+        let preferred = id == AV_CODEC_ID_H264 ? avcodec_find_encoder_by_name("libx264") : nil
+        guard id != AV_CODEC_ID_NONE, let codec = preferred ?? avcodec_find_encoder(id) else {
+            throw .usage("\(options.url): \(name) holds no video that can be written")
+        }
+        self.codec = codec
+        let wanted = options.pixelFormat.map { av_get_pix_fmt($0) }
+        if let wanted, let asked = options.pixelFormat,
+            wanted.rawValue == vt_no_pixel_format.rawValue
+        {
+            throw .usage("--output-pix-fmt \(asked): no such pixel format")
+        }
+        let isFile = !isRaw && name != "yuv4mpegpipe"
+        // A file is for players: they want 4:2:0 unless something else is asked for.
+        let follow = isFile ? av_get_pix_fmt("yuv420p") : stream.pixelFormatID
+        pixelFormat = try OutputTarget.supported(
+            wanted ?? follow, asked: wanted != nil, codec, name, options.url)
+        if stream.hasAlpha {
+            notes.append("the input's alpha channel is not reconstructed; the output is opaque")
+        }
+    }
+
+    private static func container(
+        _ options: OutputOptions, _ stream: VideoStreamInfo
+    ) throws(VideoIOError) -> UnsafePointer<AVOutputFormat> {
+        if let asked = options.format {
+            guard let format = av_guess_format(asked, nil, nil) else {
+                throw .usage("--output-format \(asked): no such output format")
+            }
+            return format
+        }
+        if options.url != "-", let format = av_guess_format(nil, options.url, nil) { return format }
+        // To a pipe, the input's own format where a pipe can hold it, else NUT, which keeps
+        // timestamps and audio.
+        let own = stream.format == "rawvideo" || stream.format == "yuv4mpegpipe"
+        guard let format = av_guess_format(own ? stream.format : "nut", nil, nil) else {
+            throw .failure(url: options.url, problem: "libavformat lacks a format for pipes")
+        }
+        return format
+    }
+
+    /// The format itself where codec and container take it, else the nearest that they do.
+    private static func supported(
+        _ wanted: AVPixelFormat, asked: Bool, _ codec: UnsafePointer<AVCodec>, _ container: String,
+        _ url: String
+    ) throws(VideoIOError) -> AVPixelFormat {
+        if container == "yuv4mpegpipe" {
+            let name = av_get_pix_fmt_name(wanted).map { String(cString: $0) } ?? ""
+            if y4mFormats.contains(name.replacing(suffix: ["le", "be"])) { return wanted }
+            if asked { throw .usage("--output-pix-fmt \(name): y4m cannot hold it") }
+            return av_get_pix_fmt("yuv444p")
+        }
+        guard let first = codec.pointee.pix_fmts else { return wanted }
+        var list: [AVPixelFormat] = []
+        var entry = first
+        while entry.pointee.rawValue != vt_no_pixel_format.rawValue {
+            list.append(entry.pointee)
+            entry += 1
+        }
+        if list.contains(where: { $0.rawValue == wanted.rawValue }) { return wanted }
+        if asked {
+            let name = av_get_pix_fmt_name(wanted).map { String(cString: $0) } ?? "?"
+            throw .usage("--output-pix-fmt \(name): \(container)'s encoder cannot hold it")
+        }
+        return avcodec_find_best_pix_fmt_of_list(first, wanted, 0, nil)
+    }
+
+    /// Pixel formats of y4m, byte order apart.
+    private static let y4mFormats: Set<String> = [
+        "gray", "gray9", "gray10", "gray12", "gray16", "yuv411p", "yuv420p", "yuv422p", "yuv444p",
+        "yuv420p9", "yuv422p9", "yuv444p9", "yuv420p10", "yuv422p10", "yuv444p10", "yuv420p12",
+        "yuv422p12", "yuv444p12", "yuv420p14", "yuv422p14", "yuv444p14", "yuv420p16", "yuv422p16",
+        "yuv444p16",
+    ]
+}
+
+extension String {
+    /// The text without one of these endings.
+    fileprivate func replacing(suffix endings: [String]) -> String {
+        endings.first { hasSuffix($0) }.map { String(dropLast($0.count)) } ?? self
+    }
+}

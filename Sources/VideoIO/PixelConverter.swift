@@ -1,0 +1,103 @@
+import CFFmpeg
+
+/// A chain of libavfilter filters between a format that comes in and one that goes out.
+final class PixelConverter {
+    /// What frames must look like to pass; another look needs another converter.
+    struct Input: Equatable {
+        let size: PictureSize
+        let format: AVPixelFormat
+        static func == (a: Input, b: Input) -> Bool {
+            a.size == b.size && a.format.rawValue == b.format.rawValue
+        }
+    }
+
+    let input: Input
+    private var graph: UnsafeMutablePointer<AVFilterGraph>?
+    private var source: UnsafeMutablePointer<AVFilterContext>?
+    private var sink: UnsafeMutablePointer<AVFilterContext>?
+    private var result: UnsafeMutablePointer<AVFrame>?
+
+    /// - Parameter filters: as on ffmpeg's command line.
+    init(
+        _ input: Input, timeBase: Rational, filters: String, output: AVPixelFormat, url: String
+    ) throws(VideoIOError) {
+        self.input = input
+        func failed(_ what: String, _ code: Int32) -> VideoIOError {
+            .failure(url: url, problem: "\(what): \(libavMessage(code))")
+        }
+        graph = avfilter_graph_alloc()
+        result = av_frame_alloc()
+        guard let graph, result != nil else { throw failed("scaling", vt_error_no_memory) }
+        graph.pointee.nb_threads = 1
+        graph.pointee.scale_sws_opts = av_strdup("flags=\(PixelConverter.flags)")
+        let arguments =
+            "video_size=\(input.size):pix_fmt=\(input.format.rawValue):"
+            + "time_base=\(timeBase.numerator)/\(timeBase.denominator):pixel_aspect=1/1"
+        var code = avfilter_graph_create_filter(
+            &source, avfilter_get_by_name("buffer"), "in", arguments, nil, graph)
+        if code < 0 { throw failed("preparing frames of \(input.size)", code) }
+        code = avfilter_graph_create_filter(
+            &sink, avfilter_get_by_name("buffersink"), "out", nil, nil, graph)
+        if code < 0 { throw failed("preparing frames", code) }
+        code = vt_set_sink_format(sink, output)
+        if code < 0 { throw failed("preparing frames", code) }
+        var (inputs, outputs) = (avfilter_inout_alloc(), avfilter_inout_alloc())
+        defer {
+            avfilter_inout_free(&inputs)
+            avfilter_inout_free(&outputs)
+        }
+        guard let inputs, let outputs else { throw failed("scaling", vt_error_no_memory) }
+        outputs.pointee.name = av_strdup("in")
+        outputs.pointee.filter_ctx = source
+        inputs.pointee.name = av_strdup("out")
+        inputs.pointee.filter_ctx = sink
+        var (open, closed): (UnsafeMutablePointer<AVFilterInOut>?, UnsafeMutablePointer<AVFilterInOut>?)
+        (open, closed) = (inputs, outputs)
+        code = avfilter_graph_parse_ptr(graph, filters, &open, &closed, nil)
+        if code >= 0 { code = avfilter_graph_config(graph, nil) }
+        if code < 0 { throw failed("preparing \(filters)", code) }
+    }
+
+    deinit {
+        av_frame_free(&result)
+        avfilter_graph_free(&graph)
+    }
+
+    /// swscale's options: what ffmpeg itself uses, and full chroma so that colours stay put.
+    static let flags = "bicubic+accurate_rnd+full_chroma_int"
+
+    /// Passes one frame; the result is valid until the next call.
+    func convert(
+        _ frame: UnsafeMutablePointer<AVFrame>, url: String
+    ) throws(VideoIOError) -> UnsafeMutablePointer<AVFrame> {
+        guard let result else { throw .failure(url: url, problem: "no memory") }
+        av_frame_unref(result)
+        var code = av_buffersrc_add_frame_flags(
+            source, frame, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
+        if code >= 0 { code = av_buffersink_get_frame(sink, result) }
+        if code < 0 {
+            throw .failure(url: url, problem: "converting a frame failed: \(libavMessage(code))")
+        }
+        return result
+    }
+}
+
+extension Fit {
+    /// The filters that bring a picture to a size.
+    func filters(from source: PictureSize, to target: PictureSize) -> String {
+        let (w, h, W, H) = (source.width, source.height, target.width, target.height)
+        switch self {
+        case .stretch:
+            return "scale=\(W):\(H)"
+        case .crop:
+            // The side that fits exactly; the other is rounded down, as the published protocol does.
+            let wide = w * H >= h * W
+            let (sw, sh) = wide ? (max(w * H / h, W), H) : (W, max(h * W / w, H))
+            return "scale=\(sw):\(sh),crop=\(W):\(H):\((sw - W) / 2):\((sh - H) / 2):exact=1"
+        case .pad:
+            let wide = w * H >= h * W
+            let (sw, sh) = wide ? (W, max(h * W / w, 1)) : (max(w * H / h, 1), H)
+            return "scale=\(sw):\(sh),format=gbrp,pad=\(W):\(H):\((W - sw) / 2):\((H - sh) / 2)"
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Glibc
+import VidTwin
+import VideoIO
+
+/// A run that a signal ended, after the clip in work was finished.
+struct Interrupted: Error {
+    let signal: Int32
+}
+
+/// The exit statuses of the contract, and the line that goes with each.
+enum ExitStatus {
+    static let failure: Int32 = 1
+    static let usage: Int32 = 2
+    static let badInput: Int32 = 3
+    static let badModel: Int32 = 4
+
+    /// Says what happened on standard error (help and version on standard output) and returns the
+    /// status to exit with.
+    static func report(_ error: any Error) -> Int32 {
+        switch error {
+        case let error as VideoIOError:
+            Log.error("\(error)")
+            switch error {
+            case .usage: return usage
+            case .badInput: return badInput
+            case .failure, .brokenPipe, .cancelled: return failure
+            }
+        case let error as ModelError:
+            Log.error("\(error)")
+            switch error {
+            case .configuration, .notFound, .weights: return badModel
+            case .memory, .nonFinite, .shape: return failure
+            }
+        case let error as CheckpointError:
+            Log.error("\(error)")
+            return badModel
+        case let error as Interrupted:
+            return 128 + error.signal
+        default:
+            let code = VTFilter.exitCode(for: error)
+            let text = VTFilter.fullMessage(for: error)
+            if code == .success {
+                if !text.isEmpty { print(text) }
+                return 0
+            }
+            if !text.isEmpty { Log.plain(text) }
+            return code == .validationFailure ? usage : failure
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import FoundationEssentials
+import VidTwin
+
+/// `vtfilter info`
+struct Info: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what a model is, and check that its files fit each other.")
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() throws {
+        let files = try model.files()
+        let configuration = try Configuration(path: files.configuration)
+        let checkpoint = try Checkpoint(path: files.checkpoint)
+        let weights = try VidTwinModel.parameterCount(configuration, checkpoint)
+        let summary = Summary(files, configuration, checkpoint, weights: weights)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+        } else {
+            print(summary.text)
+        }
+    }
+}
+
+/// What `info` prints.
+private struct Summary: Encodable {
+    let version = VTFilter.version
+    let config: String
+    let checkpoint: String
+    let weights: Int
+    let weightTypes: [String: Int]
+    let frames: Int
+    let height: Int
+    let width: Int
+    let hiddenSize: Int
+    let encoderBlocks: Int
+    let decoderBlocks: Int
+    let causal: Bool
+    let structureShape: [Int]
+    let dynamicsXShape: [Int]
+    let dynamicsYShape: [Int]
+    let latentNumbers: Int
+    let compressionRate: Double
+    let notes: [String]
+
+    init(
+        _ files: ModelFiles, _ c: Configuration, _ checkpoint: Checkpoint, weights: Int
+    ) {
+        config = files.configuration
+        self.checkpoint = files.checkpoint
+        self.weights = weights
+        weightTypes = Dictionary(
+            checkpoint.tensors.values.map { ($0.type.rawValue, 1) }, uniquingKeysWith: +)
+        (frames, height, width) = (c.frames, c.height, c.width)
+        hiddenSize = c.encoder.width
+        (encoderBlocks, decoderBlocks) = (c.encoder.depth, c.decoder.depth)
+        causal = c.encoder.causal
+        structureShape = c.structureShape
+        (dynamicsXShape, dynamicsYShape) = (c.dynamicsXShape, c.dynamicsYShape)
+        latentNumbers = c.latentCounts.structure + c.latentCounts.dynamics
+        compressionRate = c.compressionRate
+        notes = c.notes
+    }
+
+    var text: String {
+        func shape(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: " x ") }
+        let types = weightTypes.sorted { $0.key < $1.key }
+            .map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        let structure = structureShape.reduce(1, *)
+        return ([
+            "config       \(config)",
+            "checkpoint   \(checkpoint)",
+            "weights      \(weights) (tensors: \(types))",
+            "clip         \(frames) frames of \(width)x\(height)",
+            "transformer  hidden size \(hiddenSize), \(encoderBlocks) + \(decoderBlocks) blocks"
+                + (causal ? ", causal in time" : ""),
+            "structure    \(shape(structureShape)) = \(structure) numbers",
+            "dynamics     \(shape(dynamicsXShape)) and \(shape(dynamicsYShape)) = "
+                + "\(latentNumbers - structure) numbers",
+            "compression  \(latentNumbers) numbers a clip, "
+                + "\(Clock.decimal(100 * compressionRate, digits: 3)) % of its pixels",
+        ] + notes.map { "note         \($0)" }).joined(separator: "\n")
+    }
+}

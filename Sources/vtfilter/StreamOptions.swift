@@ -1,0 +1,131 @@
+public import ArgumentParser
+public import VidTwin
+public import VideoIO
+
+extension Fit: ExpressibleByArgument {}
+extension Part: ExpressibleByArgument {}
+
+/// Where frames come from and go to.
+struct StreamOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("i"), .long],
+        help: ArgumentHelp("A file, or - for standard input.", valueName: "file"))
+    var input = "-"
+
+    @Option(
+        name: [.customShort("o"), .long],
+        help: ArgumentHelp("A file, or - for standard output.", valueName: "file"))
+    var output = "-"
+
+    @Option(
+        name: [.customShort("f"), .customLong("format")],
+        help: ArgumentHelp("Input format; rawvideo is never guessed.", valueName: "format"))
+    var format: String?
+
+    @Option(
+        name: [.customShort("s"), .customLong("size")],
+        help: ArgumentHelp("Size of raw frames.", valueName: "WxH"))
+    var size: String?
+
+    @Option(
+        name: .customLong("pix-fmt"),
+        help: ArgumentHelp("Pixel format of raw frames.", valueName: "format"))
+    var pixelFormat: String?
+
+    @Option(
+        name: [.customShort("r"), .customLong("rate")],
+        help: ArgumentHelp("Rate of raw frames: 25, 24000/1001, ntsc.", valueName: "rate"))
+    var rate: String?
+
+    @Option(
+        help: ArgumentHelp("Output format (default: the input's, or by file name).", valueName: "format"))
+    var outputFormat: String?
+
+    @Option(
+        name: .customLong("output-pix-fmt"),
+        help: ArgumentHelp("Output pixel format (default: the input's).", valueName: "format"))
+    var outputPixelFormat: String?
+
+    @Option(help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
+    var matrix: String?
+
+    @Option(help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
+    var range: String?
+
+    @Option(help: ArgumentHelp("Frames to leave out at the start.", valueName: "n"))
+    var skip = 0
+
+    @Option(help: ArgumentHelp("Frames to process at most.", valueName: "n"))
+    var frames: Int?
+
+    @Option(help: "How frames are brought to the model's size; this version has crop.")
+    var fit: Fit = .crop
+
+    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
+    var overwrite = false
+
+    @Flag(name: [.customShort("q"), .long], help: "Only errors.")
+    var quiet = false
+
+    @Flag(name: [.customShort("v"), .long], help: "More words.")
+    var verbose = false
+
+    @Flag(name: .customLong("no-progress"), help: "No progress line on a terminal.")
+    var noProgress = false
+
+    @Option(
+        help: ArgumentHelp("Write key=value progress to a file, or - for standard error.", valueName: "file"))
+    var progress: String?
+
+    func validate() throws {
+        if skip < 0 { throw ValidationError("--skip \(skip): expected 0 or more") }
+        if let frames, frames < 0 {
+            throw ValidationError("--frames \(frames): expected 0 or more")
+        }
+        if fit != .crop {
+            throw ValidationError(
+                "--fit \(fit.rawValue): this version has crop only; scale or pad with ffmpeg")
+        }
+        if let size, PictureSize(size) == nil {
+            throw ValidationError("-s \(size): expected a size such as 224x224")
+        }
+        if let rate, Rational(frameRate: rate) == nil {
+            throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
+        }
+    }
+
+    /// Opens the input for frames of the model's size and says what happens to the picture.
+    func openInput(_ size: PictureSize, _ cancellation: Cancellation) throws -> VideoReader {
+        var options = InputOptions(url: input)
+        options.format = format
+        options.size = self.size.flatMap { PictureSize($0) }
+        options.pixelFormat = pixelFormat
+        options.frameRate = rate.flatMap { Rational(frameRate: $0) }
+        options.matrix = matrix
+        options.range = range
+        options.skip = skip
+        options.frames = frames
+        let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
+        if reader.stream.size != size {
+            Log.notice(
+                "frames of \(reader.stream.size) are scaled and cropped to the model's \(size); the "
+                    + "output has that size (--fit crop)")
+        }
+        Log.debug(
+            "input: \(reader.stream.format), \(reader.stream.size), \(reader.stream.pixelFormat), "
+                + "\(reader.stream.frameRate.map { "\($0)" } ?? "variable") frames/s, "
+                + (reader.stream.audio == nil ? "no audio" : "audio"))
+        return reader
+    }
+
+    /// Opens the output for frames like the input's, of the model's size.
+    func openOutput(like stream: VideoStreamInfo, _ size: PictureSize) throws -> VideoWriter {
+        var options = OutputOptions(url: output)
+        options.format = outputFormat
+        options.pixelFormat = outputPixelFormat
+        options.overwrite = overwrite
+        let writer = try VideoWriter(options, like: stream, size: size)
+        for note in writer.notes { Log.warning(note) }
+        return writer
+    }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Glibc
+import VidTwin
+import VideoIO
+
+/// The command `vtfilter`.
+struct VTFilter: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "vtfilter",
+        abstract: "VidTwin on video streams: frames in, frames out.",
+        discussion: """
+            VidTwin splits video into a structure latent (what stays) and a dynamics latent (what \
+            moves) and puts it together again. Data goes from standard input to standard output \
+            unless -i and -o say otherwise; words go to standard error.
+
+            Exit status: 0 done, 1 failure while running, 2 usage, 3 bad input, 4 bad model or \
+            checkpoint, 130 or 143 ended by a signal.
+            """,
+        version: version, subcommands: [Reconstruct.self, Info.self])
+}
+
+@main
+enum Main {
+    static func main() {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try VTFilter.parseAsRoot()
+            try command.run()
+        } catch {
+            exit(ExitStatus.report(error))
+        }
+    }
+}
