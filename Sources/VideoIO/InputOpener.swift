@@ -37,10 +37,6 @@ struct InputOpener {
         defer { if !succeeded { avformat_close_input(&context) } }
         guard let open = context else { throw .failure(url: options.url, problem: "no memory") }
         let format = String(cString: open.pointee.iformat.pointee.name)
-        if format.split(separator: ",").contains(where: { InputOpener.refused.contains(String($0)) })
-        {
-            throw bad("expected video, found \(format), which is not read")
-        }
         if !isDescribed(open) {
             let code = avformat_find_stream_info(open, nil)
             if let failure = source.failure { throw failure }
@@ -71,6 +67,17 @@ struct InputOpener {
         if let name = options.format {
             format = av_find_input_format(name)
             if format == nil { throw .usage("-f \(name): no such input format") }
+        } else {
+            let code = av_probe_input_buffer2(source.context, &format, "", nil, 0, 0)
+            if let failure = source.failure { throw failure }
+            if source.position == 0 { throw bad("expected video, found no data") }
+            if code < 0 || format == nil { throw unreadable(nil, code) }
+        }
+        let formatName = format.map { String(cString: $0.pointee.name) } ?? ""
+        if formatName.split(separator: ",").contains(where: {
+            InputOpener.refused.contains(String($0))
+        }) {
+            throw bad("expected video, found a list or text (\(formatName)), which is not read")
         }
         var context = avformat_alloc_context()
         guard let allocated = context else {
@@ -95,7 +102,7 @@ struct InputOpener {
         if code < 0 {  // libav has freed the context
             if let failure = source.failure { throw failure }
             if source.position == 0 { throw bad("expected video, found no data") }
-            throw unreadable(options.format, code)
+            throw unreadable(formatName, code)
         }
         return context
     }
@@ -126,7 +133,7 @@ struct InputOpener {
                     + "-r RATE), found an unknown format")
         }
         if format.contains("mp4"), !source.isSeekable { return bad(InputOpener.indexAdvice) }
-        return bad("expected \(format), found \(libavMessage(code).lowercased())")
+        return bad("expected a readable \(format) header, found an invalid one")
     }
 
     private func openDecoder(
@@ -163,16 +170,21 @@ struct InputOpener {
         }
         let pixelFormat = AVPixelFormat(rawValue: parameters.pointee.format)
         guard let description = av_pix_fmt_desc_get(pixelFormat) else {
+            if format.contains("mp4"), !source.isSeekable { throw bad(InputOpener.indexAdvice) }
             throw bad("expected frames of a known pixel format, found none")
         }
         var rate = stream.pointee.avg_frame_rate
         if rate.num <= 0 || rate.den <= 0 { rate = stream.pointee.r_frame_rate }
+        let timeBase = stream.pointee.time_base
+        if rate.num <= 0 || rate.den <= 0, format == "rawvideo" || format == "yuv4mpegpipe" {
+            rate = AVRational(num: timeBase.den, den: timeBase.num)  // one tick is one frame
+        }
         let known = rate.num > 0 && rate.den > 0
         return VideoStreamInfo(
             format: format, size: size, pixelFormat: String(cString: description.pointee.name),
             bitDepth: Int(vt_depth(description)),
             hasAlpha: description.pointee.flags & UInt64(AV_PIX_FMT_FLAG_ALPHA) != 0,
-            timeBase: Rational(stream.pointee.time_base), frameRate: known ? Rational(rate) : nil,
+            timeBase: Rational(timeBase), frameRate: known ? Rational(rate) : nil,
             sampleAspect: Rational(parameters.pointee.sample_aspect_ratio),
             frameCount: frameCount(stream, parameters),
             audio: audio.flatMap { AudioStreamInfo($0) }, pixelFormatID: pixelFormat,

@@ -46,14 +46,12 @@ final class PixelConverter {
             avfilter_inout_free(&inputs)
             avfilter_inout_free(&outputs)
         }
-        guard let inputs, let outputs else { throw failed("scaling", vt_error_no_memory) }
-        outputs.pointee.name = av_strdup("in")
-        outputs.pointee.filter_ctx = source
-        inputs.pointee.name = av_strdup("out")
-        inputs.pointee.filter_ctx = sink
-        var (open, closed): (UnsafeMutablePointer<AVFilterInOut>?, UnsafeMutablePointer<AVFilterInOut>?)
-        (open, closed) = (inputs, outputs)
-        code = avfilter_graph_parse_ptr(graph, filters, &open, &closed, nil)
+        guard inputs != nil, outputs != nil else { throw failed("scaling", vt_error_no_memory) }
+        outputs?.pointee.name = av_strdup("in")
+        outputs?.pointee.filter_ctx = source
+        inputs?.pointee.name = av_strdup("out")
+        inputs?.pointee.filter_ctx = sink
+        code = avfilter_graph_parse_ptr(graph, filters, &inputs, &outputs, nil)
         if code >= 0 { code = avfilter_graph_config(graph, nil) }
         if code < 0 { throw failed("preparing \(filters)", code) }
     }

@@ -34,6 +34,7 @@ private struct Summary: Encodable {
     let config: String
     let checkpoint: String
     let weights: Int
+    let weightsInFile: Int
     let weightTypes: [String: Int]
     let frames: Int
     let height: Int
@@ -55,6 +56,9 @@ private struct Summary: Encodable {
         config = files.configuration
         self.checkpoint = files.checkpoint
         self.weights = weights
+        weightsInFile = checkpoint.tensors.values.lazy
+            .filter { !$0.name.contains("pos_embed") && !$0.name.hasPrefix("loss.") }
+            .reduce(0) { $0 + $1.shape.reduce(1, *) }
         weightTypes = Dictionary(
             checkpoint.tensors.values.map { ($0.type.rawValue, 1) }, uniquingKeysWith: +)
         (frames, height, width) = (c.frames, c.height, c.width)
@@ -76,7 +80,7 @@ private struct Summary: Encodable {
         return ([
             "config       \(config)",
             "checkpoint   \(checkpoint)",
-            "weights      \(weights) (tensors: \(types))",
+            "weights      \(weightsInFile) in the file, \(weights) in use (tensors: \(types))",
             "clip         \(frames) frames of \(width)x\(height)",
             "transformer  hidden size \(hiddenSize), \(encoderBlocks) + \(decoderBlocks) blocks"
                 + (causal ? ", causal in time" : ""),

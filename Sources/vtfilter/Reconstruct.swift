@@ -31,6 +31,7 @@ struct Reconstruct: ParsableCommand {
 
     func run() throws {
         Log.configure(quiet: streams.quiet, verbose: streams.verbose)
+        if streams.verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
         let interruption = Interruption()
         let loaded = try model.load()
         let size = PictureSize(
