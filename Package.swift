@@ -61,7 +61,8 @@ let package = Package(
         .target(
             name: "VidTwinTestSupport", dependencies: ["VidTwin"], swiftSettings: strict),
         .testTarget(
-            name: "VidTwinKernelsTests", dependencies: ["VidTwinKernels", "VidTwinTestSupport"],
+            name: "VidTwinKernelsTests",
+            dependencies: ["CVidTwinKernels", "VidTwinKernels", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],

@@ -78,14 +78,17 @@ final class PyTorchArchive: Sendable {
             zip.file.release(entry.range)
             return
         }
-        if !shared.contains(entry.name) { return body(try inflate(entry).pointer) }
-        let buffer = try inflated.withLock { buffers in
+        let buffer = try shared.contains(entry.name) ? inflatedOnce(entry) : inflate(entry)
+        withExtendedLifetime(buffer) { body(buffer.pointer) }
+    }
+
+    private func inflatedOnce(_ entry: ZipArchive.Entry) throws -> AlignedBuffer {
+        try inflated.withLock { buffers in
             if let buffer = buffers[entry.name] { return buffer }
             let buffer = try inflate(entry)
             buffers[entry.name] = buffer
             return buffer
         }
-        body(buffer.pointer)
     }
 
     private func inflate(_ entry: ZipArchive.Entry) throws -> AlignedBuffer {
