@@ -55,7 +55,9 @@ package func product(
         bias: bias != nil, activation: activation, accumulate: accumulate)
     do {
         let primitive = try ProductLibrary.shared.primitive(key)
-        try primitive.run(x, weights.buffer.pointer, bias, y)
+        try withExtendedLifetime(weights) {
+            try primitive.run(x, weights.buffer.pointer, bias, y)
+        }
     } catch {
         // Shapes were accepted when the weights were packed: what is left is lack of memory.
         fatalError("oneDNN product \(key): \(error)")
@@ -276,7 +278,7 @@ private final class ProductPrimitive: @unchecked Sendable {
         if let pad {
             arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad.pointer)))
         }
-        try execute(primitive, engine, arguments)
+        try withExtendedLifetime((self, pad)) { try execute(primitive, engine, arguments) }
     }
 }
 

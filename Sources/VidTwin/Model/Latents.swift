@@ -10,17 +10,19 @@ public struct Moments: Sendable {
         let d = moments.dim(-1) / 2
         mean = channels(moments, 0..<d)
         logVariance = channels(moments, d..<2 * d)
-        for i in 0..<logVariance.count {  // keeps NaN, which is found later
-            let value = logVariance.pointer[i]
-            logVariance.pointer[i] = value < -30 ? -30 : value > 20 ? 20 : value
+        let count = logVariance.count
+        logVariance.withPointer { values in
+            for i in 0..<count {  // keeps NaN, which is found later
+                values[i] = values[i] < -30 ? -30 : values[i] > 20 ? 20 : values[i]
+            }
         }
     }
 
     /// KL divergence from the unit Gaussian, summed over everything.
     public var kl: Double {
         var sum = 0.0
-        for i in 0..<mean.count {
-            let (m, v) = (Double(mean.pointer[i]), Double(logVariance.pointer[i]))
+        for (mean, logVariance) in zip(mean.values, logVariance.values) {
+            let (m, v) = (Double(mean), Double(logVariance))
             sum += m * m + Math.exp(v) - 1 - v
         }
         return sum / 2

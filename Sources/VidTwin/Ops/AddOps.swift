@@ -11,12 +11,12 @@ package func add(_ x: Tensor, _ table: Parameter, along axis: TokenAxis) -> Tens
     let (period, repeats) = axis == .time ? (T, S) : (S, 1)
     precondition(table.count == period * C, "\(table.name) \(table.shape) added to \(x.shape)")
     let out = Tensor(x.shape, on: x.device)
-    let (source, rows, destination) = (x.pointer, table.pointer, out.pointer)
     let partition = Partition(rows: x.rows, target: lightRows)
     x.device.pool.parallel(partition.tasks) { task, _ in
         let (part, at) = (partition[task], partition[task].lowerBound * C)
         kernels.add_table(
-            source + at, rows, destination + at, part.lowerBound, part.count, C, repeats, period)
+            x.pointer + at, table.pointer, out.pointer + at, part.lowerBound, part.count, C,
+            repeats, period)
     }
     return out
 }
@@ -34,12 +34,11 @@ package func addRowAndColumn(_ s: Tensor?, columns x: Tensor?, rows y: Tensor?) 
         y.shape == [B, T, H, C] && (s.map { $0.shape == [B, T, H * W, C] } ?? true),
         "addRowAndColumn: \(String(describing: s?.shape)), \(x.shape), \(y.shape)")
     let out = Tensor([B, T, H * W, C], on: x.device)
-    let (base, columns, rows, destination) = (s?.pointer, x.pointer, y.pointer, out.pointer)
     x.device.pool.parallel(B * T) { frame, _ in
         let at = frame * H * W * C
         kernels.add_row_and_column(
-            base.map { UnsafePointer($0 + at) }, columns + frame * W * C, rows + frame * H * C,
-            destination + at, H, W, C)
+            s.map { UnsafePointer($0.pointer + at) }, x.pointer + frame * W * C,
+            y.pointer + frame * H * C, out.pointer + at, H, W, C)
     }
     return out
 }

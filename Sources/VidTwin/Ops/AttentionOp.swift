@@ -11,18 +11,17 @@ package func selfAttention(
     let C = width / 3
     precondition(C * 3 == width && C % heads == 0, "selfAttention: \(qkv.shape), \(heads) heads")
     let out = Tensor([B, T, S, C], on: qkv.device)
-    let (source, destination) = (qkv.pointer, out.pointer)
     let overTime = axis == .time
     // First token of a group, tokens in it, and how far apart they are.
     let (groups, length, step) = overTime ? (B * S, T, S) : (B * T, S, 1)
     attend(groups, heads: heads, depth: C / heads, causal: causal, device: qkv.device) { group in
         let first = overTime ? group / S * T * S + group % S : group * S
-        let base = source + first * 3 * C
+        let base = qkv.pointer + first * 3 * C
         return AttentionGroup(
             q: Rows(base, stride: step * 3 * C, count: length),
             k: Rows(base + C, stride: step * 3 * C, count: length),
             v: Rows(base + 2 * C, stride: step * 3 * C, count: length),
-            out: destination + first * C, outStride: step * C)
+            out: out.pointer + first * C, outStride: step * C)
     }
     return out
 }
@@ -34,12 +33,12 @@ package func groupAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) -
         k.shape == q.shape && v.shape == q.shape && C % heads == 0,
         "groupAttention: \(q.shape), \(k.shape), \(v.shape), \(heads) heads")
     let out = Tensor(q.shape, on: q.device)
-    let (queries, keys, values, destination) = (q.pointer, k.pointer, v.pointer, out.pointer)
     attend(N, heads: heads, depth: C / heads, causal: false, device: q.device) { group in
         let at = group * Q * C
         return AttentionGroup(
-            q: Rows(queries + at, stride: C, count: Q), k: Rows(keys + at, stride: C, count: Q),
-            v: Rows(values + at, stride: C, count: Q), out: destination + at, outStride: C)
+            q: Rows(q.pointer + at, stride: C, count: Q),
+            k: Rows(k.pointer + at, stride: C, count: Q),
+            v: Rows(v.pointer + at, stride: C, count: Q), out: out.pointer + at, outStride: C)
     }
     return out
 }
@@ -53,13 +52,12 @@ package func crossAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) -
         N == B * S && keyWidth == C && v.shape == k.shape && C % heads == 0,
         "crossAttention: \(q.shape), \(k.shape), \(v.shape), \(heads) heads")
     let out = Tensor(q.shape, on: q.device)
-    let (queries, keys, values, destination) = (q.pointer, k.pointer, v.pointer, out.pointer)
     attend(N, heads: heads, depth: C / heads, causal: false, device: q.device) { group in
         let (at, context) = (group * Q * C, (group / S * T * S + group % S) * C)
         return AttentionGroup(
-            q: Rows(queries + at, stride: C, count: Q),
-            k: Rows(keys + context, stride: S * C, count: T),
-            v: Rows(values + context, stride: S * C, count: T), out: destination + at,
+            q: Rows(q.pointer + at, stride: C, count: Q),
+            k: Rows(k.pointer + context, stride: S * C, count: T),
+            v: Rows(v.pointer + context, stride: S * C, count: T), out: out.pointer + at,
             outStride: C)
     }
     return out
@@ -72,7 +70,7 @@ private struct AttentionGroup {
     let outStride: Int
 }
 
-/// Runs all groups. Few long groups are shared out head by head, many short ones together.
+/// Runs all groups; `group` keeps the tensors that its pointers lead to alive. Few long groups are shared out head by head, many short ones together.
 private func attend(
     _ groups: Int, heads: Int, depth: Int, causal: Bool, device: Device,
     _ group: (Int) -> AttentionGroup

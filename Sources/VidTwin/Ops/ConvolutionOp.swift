@@ -21,18 +21,17 @@ package func conv2d(
         matrix.inputs == gathered && bias.count == matrix.outputs && height > 0 && width > 0,
         "conv2d \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
     let out = Tensor([N, height, width, matrix.outputs], on: x.device)
-    let (source, destination, biases) = (x.pointer, out.pointer, bias.pointer)
     let partition = Partition(rows: out.rows, target: productRows)
     let device = x.device
     device.pool.parallel(partition.tasks) { task, worker in
         let rows = partition[task]
         let columns = device.scratch(worker: worker, count: rows.count * gathered)
         vt_im2col(
-            source, columns, rows.lowerBound, rows.count, H, W, I, height, width, kernel, stride,
+            x.pointer, columns, rows.lowerBound, rows.count, H, W, I, height, width, kernel, stride,
             padding)
         product(
-            columns, rows: rows.count, matrix, bias: biases,
-            into: destination + rows.lowerBound * matrix.outputs, activation: activation)
+            columns, rows: rows.count, matrix, bias: bias.pointer,
+            into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation)
     }
     return out
 }

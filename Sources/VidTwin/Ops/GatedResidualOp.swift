@@ -4,13 +4,11 @@ import VidTwinKernels
 package func gatedResidual(_ x: Tensor, _ modulation: Modulation, _ y: Tensor) -> Tensor {
     precondition(x.shape == y.shape, "gatedResidual: \(x.shape) and \(y.shape) differ")
     let (out, columns) = (Tensor(x.shape, on: x.device), x.dim(-1))
-    let (base, added, destination) = (x.pointer, y.pointer, out.pointer)
-    let gate = modulation.gate
     let partition = Partition(rows: x.rows, target: lightRows)
     x.device.pool.parallel(partition.tasks) { task, _ in
         let (rows, at) = (partition[task], partition[task].lowerBound * columns)
         kernels.gated_residual(
-            base + at, gate, added + at, destination + at, rows.count, columns)
+            x.pointer + at, modulation.gate, y.pointer + at, out.pointer + at, rows.count, columns)
     }
     return out
 }

@@ -13,13 +13,12 @@ package func linear(
         x.dim(-1) == matrix.inputs && bias.count == matrix.outputs,
         "linear \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
     let out = Tensor(x.shape.dropLast() + [matrix.outputs], on: x.device)
-    let (source, destination, biases) = (x.pointer, out.pointer, bias.pointer)
     let partition = Partition(rows: x.rows, target: productRows)
     x.device.pool.parallel(partition.tasks) { task, _ in
         let rows = partition[task]
         product(
-            source + rows.lowerBound * matrix.inputs, rows: rows.count, matrix, bias: biases,
-            into: destination + rows.lowerBound * matrix.outputs, activation: activation)
+            x.pointer + rows.lowerBound * matrix.inputs, rows: rows.count, matrix,
+            bias: bias.pointer, into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation)
     }
     return out
 }
@@ -37,16 +36,14 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
     precondition(
         weight.shape[1] == I && bias.count == O, "\(weight.name) \(weight.shape) over \(x.shape)")
     let out = Tensor([N, O, inner], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
-    let (weights, biases) = (weight.pointer, bias.pointer)
     let columns = Partition(rows: inner, target: 4096)
     x.device.pool.parallel(N * columns.tasks) { task, _ in
         let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
-        let y = destination + n * O * inner + part.lowerBound
+        let y = out.pointer + n * O * inner + part.lowerBound
         matrixProduct(
-            O, part.count, I, weights, I, source + n * I * inner + part.lowerBound, inner,
-            transposed: false, into: y, inner)
-        kernels.add_row_bias(y, biases, O, part.count, inner, 1)
+            O, part.count, I, weight.pointer, I, x.pointer + n * I * inner + part.lowerBound,
+            inner, transposed: false, into: y, inner)
+        kernels.add_row_bias(y, bias.pointer, O, part.count, inner, 1)
     }
     return out
 }

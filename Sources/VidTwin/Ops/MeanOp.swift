@@ -14,12 +14,11 @@ package func meanOverColumns(_ x: Tensor) -> Tensor {
 
 private func meanOverMiddle(_ x: Tensor, outer: Int, middle: Int, inner: Int) -> Tensor {
     let out = Tensor([outer, inner], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     let partition = Partition(rows: outer, target: 16)
     x.device.pool.parallel(partition.tasks) { task, _ in
         let rows = partition[task]
         kernels.mean_middle(
-            source + rows.lowerBound * middle * inner, destination + rows.lowerBound * inner,
+            x.pointer + rows.lowerBound * middle * inner, out.pointer + rows.lowerBound * inner,
             rows.count, middle, inner)
     }
     return out

@@ -5,12 +5,11 @@ import VidTwinKernels
 package func swapMiddleAxes(_ x: Tensor) -> Tensor {
     let (B, M, N, C) = x.shape4
     let out = Tensor([B, N, M, C], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     x.device.pool.parallel(B * N) { task, _ in
         let (b, n) = (task / N, task % N)
         for m in 0..<M {
-            (destination + (task * M + m) * C)
-                .update(from: source + ((b * M + m) * N + n) * C, count: C)
+            (out.pointer + (task * M + m) * C)
+                .update(from: x.pointer + ((b * M + m) * N + n) * C, count: C)
         }
     }
     return out
@@ -19,7 +18,7 @@ package func swapMiddleAxes(_ x: Tensor) -> Tensor {
 /// Repeats rows for every group: `[Q, C] -> [groups, Q, C]`.
 package func repeated(_ x: Parameter, groups: Int, on device: Device) -> Tensor {
     let out = Tensor([groups] + x.shape, on: device)
-    for group in 0..<groups {
+    device.pool.parallel(groups) { group, _ in
         (out.pointer + group * x.count).update(from: x.pointer, count: x.count)
     }
     return out
@@ -28,9 +27,11 @@ package func repeated(_ x: Parameter, groups: Int, on device: Device) -> Tensor 
 /// The channels `range` of the last axis: `[..., C] -> [..., range.count]`.
 package func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
     let (out, C) = (Tensor(x.shape.dropLast() + [range.count], on: x.device), x.dim(-1))
-    for row in 0..<x.rows {
-        (out.pointer + row * range.count)
-            .update(from: x.pointer + row * C + range.lowerBound, count: range.count)
+    x.withPointer { source in
+        for row in 0..<x.rows {
+            (out.pointer + row * range.count)
+                .update(from: source + row * C + range.lowerBound, count: range.count)
+        }
     }
     return out
 }
@@ -39,6 +40,11 @@ package func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
 public struct PatchSize: Hashable, Sendable {
     /// Frames, pixel rows and pixel columns of one patch.
     public let time, height, width: Int
+
+    /// A patch of this size.
+    public init(time: Int, height: Int, width: Int) {
+        (self.time, self.height, self.width) = (time, height, width)
+    }
 
     /// Pixels of a patch.
     public var pixels: Int { time * height * width }
@@ -50,11 +56,10 @@ package func patchify(_ x: Tensor, _ patch: PatchSize) -> Tensor {
     let (B, frames, height, width, channels) = x.shape5
     let (T, S) = (frames / patch.time, height / patch.height * (width / patch.width))
     let out = Tensor([B, T, S, channels * patch.pixels], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     let (clip, depth) = (frames * height * width * channels, out.dim(-1))
     x.device.pool.parallel(B * T) { task, _ in
         vt_patchify(
-            source + task / T * clip, destination + task * S * depth, task % T * S, S, height,
+            x.pointer + task / T * clip, out.pointer + task * S * depth, task % T * S, S, height,
             width, channels, patch.time, patch.height, patch.width)
     }
     return out
@@ -68,11 +73,10 @@ package func unpatchify(_ x: Tensor, _ patch: PatchSize, rows H: Int, columns W:
     precondition(S == H * W && channels * patch.pixels == depth, "unpatchify \(x.shape)")
     let (height, width) = (H * patch.height, W * patch.width)
     let out = Tensor([B, T * patch.time, height, width, channels], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     let clip = T * patch.time * height * width * channels
     x.device.pool.parallel(B * T) { task, _ in
         vt_unpatchify(
-            source + task * S * depth, destination + task / T * clip, task % T * S, S, height,
+            x.pointer + task * S * depth, out.pointer + task / T * clip, task % T * S, S, height,
             width, channels, patch.time, patch.height, patch.width)
     }
     return out

@@ -10,13 +10,12 @@ func sampleGaussian(_ moments: Moments, _ generator: inout TorchGenerator) -> Te
     let (B, d) = (mean.dim(0), mean.dim(-1))
     let inner = mean.count / (B * d)
     let noise = generator.normals(mean.count)
-    for b in 0..<B {
-        for channel in 0..<d {
-            for i in 0..<inner {
-                let at = (b * inner + i) * d + channel
-                out.pointer[at] =
-                    mean.pointer[at] + expf(0.5 * logVariance.pointer[at])
-                    * noise[(b * d + channel) * inner + i]
+    mean.withPointer { mean in
+        logVariance.withPointer { logVariance in
+            for at in 0..<B * inner * d {
+                let (b, i, channel) = (at / d / inner, at / d % inner, at % d)
+                let deviation = expf(0.5 * logVariance[at])
+                out.pointer[at] = mean[at] + deviation * noise[(b * d + channel) * inner + i]
             }
         }
     }

@@ -2,12 +2,11 @@
 package func upsample2x(_ x: Tensor) -> Tensor {
     let (N, H, W, C) = x.shape4
     let out = Tensor([N, 2 * H, 2 * W, C], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     x.device.pool.parallel(N) { n, _ in
         for h in 0..<H {
-            let row = destination + (n * 2 * H + 2 * h) * 2 * W * C
+            let row = out.pointer + (n * 2 * H + 2 * h) * 2 * W * C
             for w in 0..<W {
-                let pixel = source + ((n * H + h) * W + w) * C
+                let pixel = x.pointer + ((n * H + h) * W + w) * C
                 (row + 2 * w * C).update(from: pixel, count: C)
                 (row + (2 * w + 1) * C).update(from: pixel, count: C)
             }
@@ -24,13 +23,12 @@ package func centreCrop(_ x: Tensor, height: Int, width: Int) -> Tensor {
     precondition(height <= H && width <= W, "crop \(x.shape) to \(height)x\(width)")
     if height == H && width == W { return x }
     let out = Tensor([N, height, width, C], on: x.device)
-    let (source, destination) = (x.pointer, out.pointer)
     let (top, left) = ((H - height) / 2, (W - width) / 2)
     x.device.pool.parallel(N) { n, _ in
         for h in 0..<height {
-            (destination + (n * height + h) * width * C)
+            (out.pointer + (n * height + h) * width * C)
                 .update(
-                    from: source + ((n * H + top + h) * W + left) * C, count: width * C)
+                    from: x.pointer + ((n * H + top + h) * W + left) * C, count: width * C)
         }
     }
     return out

@@ -64,9 +64,9 @@ public final class Session {
     /// `[1, frames, height, width, 3]` in −1…1
     private func tensor(_ pictures: [Picture]) -> Tensor {
         let clip = Tensor(model.clipShape(), on: model.device)
-        let (values, frame) = (clip.pointer, clip.count / pictures.count)
+        let frame = clip.count / pictures.count
         model.device.pool.parallel(pictures.count) { t, _ in
-            pictures[t].write(to: values + t * frame)
+            pictures[t].write(to: clip.pointer + t * frame)
         }
         return clip
     }
@@ -77,8 +77,10 @@ public final class Session {
         let (c, frame) = (model.configuration, clip.count / clip.dim(1))
         var (pictures, nonFinite): ([Picture], Int) = ([], 0)
         for t in 0..<count {
-            let (picture, bad) = Picture.from(
-                clip.pointer + t * frame, width: c.width, height: c.height, depth: depths[t])
+            let (picture, bad) = clip.withPointer {
+                Picture.from(
+                    $0 + t * frame, width: c.width, height: c.height, depth: depths[t])
+            }
             pictures.append(picture)
             nonFinite += bad
         }

@@ -41,17 +41,27 @@ public struct Tensor: Sendable {
     public init(_ shape: [Int], _ values: [Float], on device: Device) {
         precondition(shape.reduce(1, *) == values.count, "\(values.count) values for \(shape)")
         self.init(shape, on: device)
-        pointer.update(from: values, count: values.count)
+        withPointer { $0.update(from: values, count: values.count) }
     }
 
     package var device: Device { storage.device }
+
+    /// The first element. A pointer keeps nothing alive: ops take it inside the closure that uses
+    /// it, so that the closure holds the tensor; other code uses `withPointer`.
     package var pointer: UnsafeMutablePointer<Float> { storage.pointer }
+
+    /// Calls `body` with the first element and keeps the tensor until it returns.
+    package func withPointer<Result>(_ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+        withExtendedLifetime(storage) { body(storage.pointer) }
+    }
 
     /// Number of elements.
     public var count: Int { shape.reduce(1, *) }
 
     /// The elements in row-major order.
-    public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+    public var values: [Float] {
+        withPointer { Array(UnsafeBufferPointer(start: $0, count: count)) }
+    }
 
     /// The size of an axis; negative counts from the last.
     public func dim(_ axis: Int) -> Int { shape[axis < 0 ? shape.count + axis : axis] }

@@ -1,0 +1,145 @@
+import Testing
+import VidTwin
+import VidTwinTestSupport
+
+@Suite struct `Sessions` {
+    private func frames(_ count: Int, seed: Int = 1) -> [Picture] {
+        let bytes = Golden.pattern(count, 64, 64, seed)
+        return (0..<count).map {
+            Picture(width: 64, height: 64, bytes: Array(bytes[$0 * 12288..<($0 + 1) * 12288]))
+        }
+    }
+
+    private func run(_ session: Session, _ pictures: [Picture]) throws -> [Picture] {
+        try pictures.flatMap { try session.push($0) } + session.finish()
+    }
+
+    @Test(arguments: [0, 1, 15, 16, 17, 33])
+    func `as many frames come out as went in`(_ count: Int) throws {
+        let model = try Golden("tiny").model(on: Device())
+        let out = try run(Session(model: model), frames(count))
+        #expect(out.count == count)
+        #expect(out.allSatisfy { $0.bytes.count == 12288 })
+    }
+
+    @Test func `the golden clip gives the golden pixels`() throws {
+        let golden = Golden("tiny")
+        let out = try run(Session(model: try golden.model(on: Device())), frames(16))
+        let expected = try golden.expected().values("reconstruction_rgb24")
+        let differences = zip(out.flatMap(\.bytes), expected).map { abs(Float($0) - $1) }
+        #expect(differences.max() ?? 9 <= 1)
+        #expect(differences.count { $0 == 0 } * 1000 >= differences.count * 999)
+    }
+
+    @Test func `the last clip is filled with its last frame`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        let few = frames(5)
+        let filled = few + Array(repeating: few[4], count: 11)
+        let (a, b) = (
+            try run(Session(model: model), few), try run(Session(model: model), filled)
+        )
+        #expect(a.map(\.bytes) == b.prefix(5).map(\.bytes))
+    }
+
+    @Test func `sampling is seeded: the same seed gives the same frames, another one others`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        func sampled(_ seed: UInt64) throws -> [[UInt8]] {
+            var options = Session.Options()
+            options.samplingSeed = seed
+            return try run(Session(model: model, options: options), frames(20)).map(\.bytes)
+        }
+        let (first, again, other) = (try sampled(3), try sampled(3), try sampled(4))
+        #expect(first == again)
+        #expect(first != other)
+    }
+
+    @Test func `the parts give what the model's decoder gives for them`() throws {
+        let golden = Golden("tiny")
+        let model = try golden.model(on: Device())
+        for (part, name) in [(Part.structure, "structure_only"), (.dynamics, "dynamics_only")] {
+            var options = Session.Options()
+            options.part = part
+            let out = try run(Session(model: model, options: options), frames(16))
+            let expected = try golden.expected().values(name)  // [3, kept, 64, 64], last is frame 15
+            var largest: Float = 0
+            for c in 0..<3 {
+                for pixel in 0..<4096 {
+                    let value = min(max(expected[(c * 3 + 2) * 4096 + pixel], -1), 1)
+                    let wanted = ((value + 1) * 127.5).rounded()
+                    largest = max(largest, abs(Float(out[15].bytes[pixel * 3 + c]) - wanted))
+                }
+            }
+            #expect(largest <= 1, "\(name)")
+        }
+    }
+
+    @Test func `16-bit frames are not rounded to 8 bits on their way`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        let wide = frames(16).map { picture in
+            Picture(
+                width: 64, height: 64, depth: .sixteen, bytes: picture.bytes.flatMap { [$0, $0] })
+        }
+        let out = try run(Session(model: model), wide)
+        let narrow = try run(Session(model: model), frames(16))
+        var distinct: Set<UInt8> = []
+        for (a, b) in zip(out, narrow) {
+            for i in b.bytes.indices {
+                let value = Int(a.bytes[2 * i]) | Int(a.bytes[2 * i + 1]) << 8
+                #expect(abs(value - Int(b.bytes[i]) * 257) <= 129)
+                distinct.insert(a.bytes[2 * i])
+            }
+        }
+        #expect(distinct.count > 200)
+    }
+
+    @Test func `frames of another size are refused with both sizes`() throws {
+        let session = Session(model: try Golden("tiny").model(on: Device()))
+        for picture in [
+            Picture(width: 32, height: 64, bytes: [UInt8](repeating: 0, count: 32 * 64 * 3)),
+            Picture(width: 64, height: 64, bytes: [1, 2, 3]),
+        ] {
+            let error = #expect(throws: ModelError.self) { try session.push(picture) }
+            #expect("\(error.map { "\($0)" } ?? "")".contains("[64, 64, 12288]"))
+        }
+    }
+
+    @Test func `a result that is NaN is an error, not a picture`() throws {
+        let golden = Golden("tiny")
+        let huge = Huge(checkpoint: try Checkpoint(path: golden.checkpointPath()))
+        let model = try VidTwinModel(
+            Configuration(path: golden.configurationPath), weights: huge, device: Device())
+        let session = Session(model: model)
+        let error = #expect(throws: ModelError.self) { try run(session, frames(16)) }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("NaN"))
+    }
+
+    @Test func `two sessions in two threads share a model`() async throws {
+        let model = try Golden("tiny").model(on: Device(threads: 2))
+        let (first, second) = (frames(40), frames(40, seed: 9))
+        let alone = try (
+            run(Session(model: model), first).map(\.bytes),
+            run(Session(model: model), second).map(\.bytes)
+        )
+        async let a = Task.detached { try run(Session(model: model), first).map(\.bytes) }.value
+        async let b = Task.detached { try run(Session(model: model), second).map(\.bytes) }.value
+        let together = try await (a, b)
+        #expect(together == alone)
+    }
+}
+
+/// A checkpoint whose weights are so large that the result overflows.
+private struct Huge: WeightSource {
+    let checkpoint: Checkpoint
+    var path: String { checkpoint.path }
+    var shapes: [String: [Int]] { checkpoint.tensors.mapValues(\.shape) }
+
+    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        try checkpoint.read(name, into: destination)
+        if name == "decoder.final_layer.linear.weight" {
+            for i in destination.indices { destination[i] = 1e38 * (i % 2 == 0 ? 1 : -1) }
+        }
+        if name == "decoder.final_layer.scale_shift_table" {
+            for i in destination.indices { destination[i] = 1e30 }
+        }
+    }
+}
