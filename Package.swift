@@ -67,7 +67,9 @@ let package = Package(
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
             swiftSettings: strict),
-        .testTarget(name: "VideoIOTests", dependencies: ["VideoIO"], swiftSettings: strict),
+        .testTarget(
+            name: "VideoIOTests", dependencies: ["VideoIO", "VidTwinTestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "vtfilterTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
             swiftSettings: strict),

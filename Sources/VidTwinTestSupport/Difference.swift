@@ -20,7 +20,8 @@ public struct Difference: CustomStringConvertible, Sendable {
             if !(difference <= largest) { (index, largest) = (i, difference) }
         }
         let comparable = found.count == expected.count && !squares.isNaN && count > 0
-        relative = comparable ? (squares / max(norm, .leastNormalMagnitude)).squareRoot() : .infinity
+        relative =
+            comparable ? (squares / max(norm, .leastNormalMagnitude)).squareRoot() : .infinity
         worst =
             count > 0 && found.count == count
             ? (index, expected[index], found[index]) : (0, .nan, .nan)

@@ -91,7 +91,9 @@ public enum Plain {
                         var sum = Double(b[o])
                         for ky in 0..<kernel {
                             for kx in 0..<kernel {
-                                let (iy, ix) = (y * stride + ky - padding, x0 * stride + kx - padding)
+                                let (iy, ix) = (
+                                    y * stride + ky - padding, x0 * stride + kx - padding
+                                )
                                 guard (0..<H).contains(iy), (0..<W).contains(ix) else { continue }
                                 for i in 0..<I {
                                     sum +=

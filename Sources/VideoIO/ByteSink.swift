@@ -45,7 +45,8 @@ final class ByteSink {
             isSeekable = true
         }
         if descriptor < 0 {
-            throw .failure(url: url, problem: "cannot be written: \(String(cString: strerror(errno)))")
+            throw .failure(
+                url: url, problem: "cannot be written: \(String(cString: strerror(errno)))")
         }
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()

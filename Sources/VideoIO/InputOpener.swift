@@ -24,7 +24,8 @@ struct InputOpener {
 
     /// Formats that are lists of other files, or turn any text into pictures.
     private static let refused: Set<String> = [
-        "hls", "concat", "dash", "tty", "lavfi", "image2", "imf", "webm_dash_manifest", "rtsp", "sdp",
+        "hls", "concat", "dash", "tty", "lavfi", "image2", "imf", "webm_dash_manifest", "rtsp",
+        "sdp",
     ]
 
     private func bad(_ problem: String) -> VideoIOError {
@@ -58,7 +59,8 @@ struct InputOpener {
         let decoder = try openDecoder(codec, stream)
         succeeded = true
         return Opened(
-            context: open, decoder: decoder, videoIndex: video, audioIndex: audio >= 0 ? audio : nil,
+            context: open, decoder: decoder, videoIndex: video,
+            audioIndex: audio >= 0 ? audio : nil,
             info: info)
     }
 
@@ -224,7 +226,8 @@ extension InputOptions {
             if frameRate == nil { missing.append("-r RATE") }
             if !missing.isEmpty {
                 throw .usage(
-                    "raw frames are never guessed: -f rawvideo needs \(missing.joined(separator: ", "))")
+                    "raw frames are never guessed: -f rawvideo needs \(missing.joined(separator: ", "))"
+                )
             }
         } else if size != nil || pixelFormat != nil || frameRate != nil {
             throw .usage(
@@ -239,7 +242,8 @@ extension InputOptions {
             throw .usage("--pix-fmt \(pixelFormat): no such pixel format")
         }
         if let matrix, av_color_space_from_name(matrix) < 0 {
-            throw .usage("--matrix \(matrix): no such colour matrix (bt709, smpte170m, bt2020nc, ...)")
+            throw .usage(
+                "--matrix \(matrix): no such colour matrix (bt709, smpte170m, bt2020nc, ...)")
         }
         if let range, av_color_range_from_name(range) < 0 {
             throw .usage("--range \(range): expected tv or pc")

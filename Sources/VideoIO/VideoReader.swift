@@ -88,7 +88,8 @@ public final class VideoReader {
             let result = try rgb(decoded, pts: pts - shift, duration: duration)
             delivered += 1
             if let limit = options.frames, delivered >= limit {
-                let step = duration > 0 ? duration : Int64(1 / max(stream.timeBase.value, 1e-9) / 25)
+                let step =
+                    duration > 0 ? duration : Int64(1 / max(stream.timeBase.value, 1e-9) / 25)
                 lastSeconds = seconds + Double(step) * stream.timeBase.value
             }
             return result
@@ -287,7 +288,9 @@ public final class VideoReader {
 
     /// Whether a packet plays while frames are shown; with --skip it is moved like the frames.
     private func isKept(_ audio: AudioPacket) -> Bool {
-        guard let info = stream.audio, options.skip > 0 || options.frames != nil else { return true }
+        guard let info = stream.audio, options.skip > 0 || options.frames != nil else {
+            return true
+        }
         let (packet, base) = (audio.packet, Rational(info.timeBase).value)
         if packet.pointee.pts == vt_no_pts { return false }
         let start = Double(packet.pointee.pts) * base

@@ -178,7 +178,9 @@ public final class VideoWriter {
         guard let base = picture.pointee.data.0 else { return }
         frame.bytes.withUnsafeBufferPointer { bytes in
             guard let source = bytes.baseAddress else { return }
-            for y in 0..<frame.height { (base + y * stride).update(from: source + y * row, count: row) }
+            for y in 0..<frame.height {
+                (base + y * stride).update(from: source + y * row, count: row)
+            }
         }
     }
 

@@ -77,18 +77,19 @@ private struct Summary: Encodable {
         let types = weightTypes.sorted { $0.key < $1.key }
             .map { "\($0.value) \($0.key)" }.joined(separator: ", ")
         let structure = structureShape.reduce(1, *)
-        return ([
-            "config       \(config)",
-            "checkpoint   \(checkpoint)",
-            "weights      \(weightsInFile) in the file, \(weights) in use (tensors: \(types))",
-            "clip         \(frames) frames of \(width)x\(height)",
-            "transformer  hidden size \(hiddenSize), \(encoderBlocks) + \(decoderBlocks) blocks"
-                + (causal ? ", causal in time" : ""),
-            "structure    \(shape(structureShape)) = \(structure) numbers",
-            "dynamics     \(shape(dynamicsXShape)) and \(shape(dynamicsYShape)) = "
-                + "\(latentNumbers - structure) numbers",
-            "compression  \(latentNumbers) numbers a clip, "
-                + "\(Clock.decimal(100 * compressionRate, digits: 3)) % of its pixels",
-        ] + notes.map { "note         \($0)" }).joined(separator: "\n")
+        return
+            ([
+                "config       \(config)",
+                "checkpoint   \(checkpoint)",
+                "weights      \(weightsInFile) in the file, \(weights) in use (tensors: \(types))",
+                "clip         \(frames) frames of \(width)x\(height)",
+                "transformer  hidden size \(hiddenSize), \(encoderBlocks) + \(decoderBlocks) blocks"
+                    + (causal ? ", causal in time" : ""),
+                "structure    \(shape(structureShape)) = \(structure) numbers",
+                "dynamics     \(shape(dynamicsXShape)) and \(shape(dynamicsYShape)) = "
+                    + "\(latentNumbers - structure) numbers",
+                "compression  \(latentNumbers) numbers a clip, "
+                    + "\(Clock.decimal(100 * compressionRate, digits: 3)) % of its pixels",
+            ] + notes.map { "note         \($0)" }).joined(separator: "\n")
     }
 }

@@ -2,6 +2,9 @@ import Glibc
 import Synchronization
 import VideoIO
 
+/// Where the handler writes the signal's number.
+nonisolated(unsafe) private var signalPipe: Int32 = -1
+
 /// SIGINT and SIGTERM: the first finishes the clip in work and closes the output properly, the
 /// second ends at once.
 final class Interruption: Sendable {
@@ -9,18 +12,30 @@ final class Interruption: Sendable {
     let reading = Cancellation()
     private let state = Mutex<(signal: Int32?, temporaryPath: String?)>((nil, nil))
 
-    /// Starts watching. Made before other threads, which inherit the blocked signals.
+    /// Starts watching. One at a time in a process.
+    ///
+    /// Libraries start threads of their own before `main`, which block no signal, so a handler
+    /// passes the signal on to a thread that may do more than a handler may.
     init() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let watched = signals
+        var descriptors: [Int32] = [-1, -1]
+        if pipe(&descriptors) != 0 { return }
+        signalPipe = descriptors[1]
+        let source = descriptors[0]
+        for number in [SIGINT, SIGTERM] {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { number in
+                let before = errno
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = write(signalPipe, &byte, 1)
+                errno = before
+            }
+            action.sa_flags = SA_RESTART
+            sigaction(number, &action, nil)
+        }
         _ = BackgroundThread { [self] in
+            var byte: UInt8 = 0
             while true {
-                var (signals, number) = (watched, Int32(0))
-                if sigwait(&signals, &number) == 0 { received(number) }
+                if Glibc.read(source, &byte, 1) == 1 { received(Int32(byte)) }
             }
         }
     }

@@ -38,7 +38,8 @@ struct StreamOptions: ParsableArguments {
     var rate: String?
 
     @Option(
-        help: ArgumentHelp("Output format (default: the input's, or by file name).", valueName: "format"))
+        help: ArgumentHelp(
+            "Output format (default: the input's, or by file name).", valueName: "format"))
     var outputFormat: String?
 
     @Option(
@@ -46,10 +47,12 @@ struct StreamOptions: ParsableArguments {
         help: ArgumentHelp("Output pixel format (default: the input's).", valueName: "format"))
     var outputPixelFormat: String?
 
-    @Option(help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
     var matrix: String?
 
-    @Option(help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
     var range: String?
 
     @Option(help: ArgumentHelp("Frames to leave out at the start.", valueName: "n"))
@@ -74,7 +77,8 @@ struct StreamOptions: ParsableArguments {
     var noProgress = false
 
     @Option(
-        help: ArgumentHelp("Write key=value progress to a file, or - for standard error.", valueName: "file"))
+        help: ArgumentHelp(
+            "Write key=value progress to a file, or - for standard error.", valueName: "file"))
     var progress: String?
 
     func validate() throws {

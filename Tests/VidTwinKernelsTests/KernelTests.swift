@@ -48,7 +48,9 @@ private let levels = CPULevel.available.map { level in
         var random = SplitMix64(seed: 2)
         let columns = 768
         let x = random.floats(columns).map { $0 + 1000 }
-        let (ones, zeros) = ([Float](repeating: 1, count: columns), [Float](repeating: 0, count: columns))
+        let (ones, zeros) = (
+            [Float](repeating: 1, count: columns), [Float](repeating: 0, count: columns)
+        )
         var y = x
         level.kernels().layer_norm(x, nil, &y, 1, columns, ones, 0, zeros, 1e-6)
         let plain = Plain.layerNorm(x, nil, columns: columns, ones, offset: 0, zeros, eps: 1e-6)
@@ -99,7 +101,8 @@ private let levels = CPULevel.available.map { level in
             }
             let plain = out.indices.map { i in
                 let (c, w, h) = (i % C, i / C % W, i / C / W)
-                return (withPicture ? Double(s[i]) : 0) + Double(x[w * C + c]) + Double(y[h * C + c])
+                return (withPicture ? Double(s[i]) : 0) + Double(x[w * C + c])
+                    + Double(y[h * C + c])
             }
             #expect(Difference(out, plain.floats).relative < 1e-6)
         }
@@ -127,7 +130,9 @@ private let levels = CPULevel.available.map { level in
     @Test(arguments: levels)
     fileprivate func `short attention`(_ level: Level) {
         var random = SplitMix64(seed: 7)
-        for (queries, keys, depth) in [(1, 1, 1), (16, 16, 64), (5, 12, 8), (16, 16, 2), (3, 64, 21)] {
+        for (queries, keys, depth) in [
+            (1, 1, 1), (16, 16, 64), (5, 12, 8), (16, 16, 2), (3, 64, 21),
+        ] {
             for causal in [false, true] {
                 let q = random.floats(queries * depth)
                 let (k, v) = (random.floats(keys * depth), random.floats(keys * depth))
@@ -190,7 +195,8 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `Reference: pixels are rounded and limited, and NaN is counted`(_ level: Level) {
+    fileprivate func `Reference: pixels are rounded and limited, and NaN is counted`(_ level: Level)
+    {
         let values: [Float] = [-7, 7, 0.0039, -0.0039, .nan, .infinity, -.infinity]
         var bytes = [UInt8](repeating: 9, count: values.count)
         let bad = level.kernels().pixels_to_u8(values, &bytes, values.count)

@@ -4,7 +4,8 @@ import VidTwinTestSupport
 
 @Suite struct `Products against the plain twin` {
     static let shapes = [
-        (1, 1, 1), (3, 5, 7), (16, 24, 72), (98, 64, 48), (112, 100, 33), (17, 768, 96), (5, 48, 768),
+        (1, 1, 1), (3, 5, 7), (16, 24, 72), (98, 64, 48), (112, 100, 33), (17, 768, 96),
+        (5, 48, 768),
     ]
 
     @Test(arguments: shapes)

@@ -49,7 +49,8 @@ private let b = (0..<5).map { Float($0 * $0) }
         let transposed = (0..<4).flatMap { c in (0..<3).map { r in a[r * 4 + c] } }
         #expect(try checkpoint.values("transposed") == transposed)
         #expect(try checkpoint.values("offset") == [7, 8, 9, 10, 11])
-        #expect(try checkpoint.values("strided") == stride(from: 1, to: 40, by: 3).map { Float($0) })
+        #expect(
+            try checkpoint.values("strided") == stride(from: 1, to: 40, by: 3).map { Float($0) })
         #expect(try checkpoint.values("shared") == (0..<40).map { Float($0) })
         #expect(
             try checkpoint.values("middle")

@@ -12,7 +12,10 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         #expect(c.dynamicsXShape == [8, 16, 7] && c.dynamicsYShape == [8, 16, 7])
         #expect(c.latentCounts == (6272, 1792))
         #expect((c.frames, c.height, c.width) == (16, 224, 224))
-        #expect((c.encoder.depth, c.encoder.width, c.encoder.heads, c.encoder.hidden) == (16, 768, 12, 3072))
+        #expect(
+            (c.encoder.depth, c.encoder.width, c.encoder.heads, c.encoder.hidden) == (
+                16, 768, 12, 3072
+            ))
         #expect(c.initialChannels == 128 && c.qformer.layers == 6 && c.qformer.heads == 8)
         #expect(c.notes.isEmpty)
         #expect(abs(c.compressionRate - 0.00335) < 1e-5)
@@ -46,7 +49,10 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         ("    expect_ch: 8", "", "model.params.expect_ch", "no such key"),
         ("expect_ch: 8", "expect_ch: -1", "model.params.expect_ch", "-1"),
         ("downsample_motion: True", "downsample_motion: 3", "downsample_motion", "true or false"),
-        ("hidden_size: 768\n        depth", "hidden_size: 770\n        depth", "hidden_size", "multiple of 4"),
+        (
+            "hidden_size: 768\n        depth", "hidden_size: 770\n        depth", "hidden_size",
+            "multiple of 4"
+        ),
         ("input_size: [16, 224, 224]", "input_size: [16, 224]", "input_size", "list of 2"),
         ("input_size: [16, 224, 224]", "input_size: [16, 225, 224]", "input_size", "225"),
         ("input_size: [16, 224, 224]", "input_size: [16, 224, x]", "input_size[2]", "\"x\""),
@@ -57,7 +63,10 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         ("    d_dim: 8", "    d_dim: 8\n    shuffle_content: true", "shuffle_content", "false"),
         ("    d_dim: 8", "    d_dim: 8\n    d_dim: 9", "line", "once"),
         ("    d_dim: 8", "    d_dim: 8\n    temporal_down_dim: 32", "temporal_down_dim", "knows"),
-        ("temporal_casual: true", "temporal_casual: true\n        no_temporal: true", "no_temporal", "false"),
+        (
+            "temporal_casual: true", "temporal_casual: true\n        no_temporal: true",
+            "no_temporal", "false"
+        ),
         ("model:", "modell:", "model", "no such key"),
         ("    d_dim: 8", "    d_dim: [8", "line", "expected YAML"),
         ("    d_dim: 8", "    d_dim: {a: b}", "d_dim", "mapping of 1"),
@@ -77,7 +86,9 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         #expect(c.notes[0].contains("enable_flashattn"))
     }
 
-    @Test func `Reference: downsampled dynamics need a square grid, and the reason is given`() throws {
+    @Test func `Reference: downsampled dynamics need a square grid, and the reason is given`()
+        throws
+    {
         let golden = Golden("nonsquare")
         #expect(try Configuration(path: golden.configurationPath).encoder.grid.columns == 6)
         let text = String(decoding: Fixtures.bytes(golden.configurationPath), as: UTF8.self)
@@ -134,7 +145,10 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         let c = try Configuration(text: Array(changed.utf8), path: "x.yaml")
         let checkpoint = try Checkpoint(path: golden.checkpointPath())
         for load in [
-            { _ = try VidTwinModel(configuration: c, checkpoint: checkpoint, device: Device(threads: 1)) },
+            {
+                _ = try VidTwinModel(
+                    configuration: c, checkpoint: checkpoint, device: Device(threads: 1))
+            },
             { _ = try VidTwinModel.parameterCount(c, checkpoint) },
         ] {
             let error = #expect(throws: ModelError.self) { try load() }
@@ -144,7 +158,9 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
             }
             #expect(path == golden.checkpointPath())
             #expect(missing.count == 13 && missing.allSatisfy { $0.hasPrefix("encoder.blocks.2.") })
-            #expect(unexpected.count == 13 && unexpected.allSatisfy { $0.hasPrefix("decoder.blocks.1.") })
+            #expect(
+                unexpected.count == 13
+                    && unexpected.allSatisfy { $0.hasPrefix("decoder.blocks.1.") })
             #expect(
                 misshapen.map(\.name).sorted()
                     == ["motion_emb.0.weight", "motion_head.bias", "motion_head.weight"])

@@ -77,7 +77,9 @@ private let pictureBound = 2e-5
             try golden.model(on: Self.device, kind: "safetensors"),
             try golden.model(on: Self.device, kind: "ckpt")
         )
-        let (x, y) = (try a.decode(try a.moments(clip).mean), try b.decode(try b.moments(clip).mean))
+        let (x, y) = (
+            try a.decode(try a.moments(clip).mean), try b.decode(try b.moments(clip).mean)
+        )
         #expect(x.values == y.values)
     }
 

@@ -41,7 +41,9 @@ import VidTwinTestSupport
         #expect(a.map(\.bytes) == b.prefix(5).map(\.bytes))
     }
 
-    @Test func `sampling is seeded: the same seed gives the same frames, another one others`() throws {
+    @Test func `sampling is seeded: the same seed gives the same frames, another one others`()
+        throws
+    {
         let model = try Golden("tiny").model(on: Device())
         func sampled(_ seed: UInt64) throws -> [[UInt8]] {
             var options = Session.Options()

@@ -85,7 +85,9 @@ struct Elements {
     private static func half(_ bits: UInt16) -> Float {
         let sign = UInt32(bits & 0x8000) << 16
         let magnitude = UInt32(bits & 0x7fff)
-        if magnitude >= 0x7c00 { return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13) }
+        if magnitude >= 0x7c00 {
+            return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13)
+        }
         // Exponent and mantissa moved into place are 2^112 too small; subnormals come out right.
         let value = Float(bitPattern: magnitude << 13) * 0x1p112
         return Float(bitPattern: sign | value.bitPattern)

@@ -24,7 +24,9 @@ final class MappedFile: @unchecked Sendable {
         if size == 0 { throw .kind(path: path, found: "an empty file") }
         guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
             base != UnsafeMutableRawPointer(bitPattern: -1)
-        else { throw .file(path: path, problem: "mapping failed: \(String(cString: strerror(errno)))") }
+        else {
+            throw .file(path: path, problem: "mapping failed: \(String(cString: strerror(errno)))")
+        }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
     }
 

@@ -94,7 +94,8 @@ final class PyTorchArchive: Sendable {
     private func inflate(_ entry: ZipArchive.Entry) throws -> AlignedBuffer {
         guard let buffer = AlignedBuffer(count: (entry.size + 3) / 4) else {
             throw CheckpointError.file(
-                path: zip.file.path, problem: "no memory for the \(entry.size) bytes of \(entry.name)")
+                path: zip.file.path,
+                problem: "no memory for the \(entry.size) bytes of \(entry.name)")
         }
         try zip.inflate(
             entry,

@@ -79,7 +79,8 @@ struct SafeTensorsHeader {
             skipSpace()
             var value = 0
             let start = at
-            while at < bytes.count, let digit = Character(Unicode.Scalar(bytes[at])).wholeNumberValue,
+            while at < bytes.count,
+                let digit = Character(Unicode.Scalar(bytes[at])).wholeNumberValue,
                 bytes[at] < 128
             {
                 let (times, overflow) = value.multipliedReportingOverflow(by: 10)

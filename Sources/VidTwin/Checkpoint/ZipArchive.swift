@@ -68,7 +68,9 @@ struct ZipArchive: Sendable {
         var bytes = [UInt8](repeating: 0, count: entry.size)
         var failure: CheckpointError?
         bytes.withUnsafeMutableBytes { buffer in
-            do throws(CheckpointError) { try inflate(entry, into: buffer) } catch { failure = error }
+            do throws(CheckpointError) { try inflate(entry, into: buffer) } catch {
+                failure = error
+            }
         }
         if let failure { throw failure }
         return bytes

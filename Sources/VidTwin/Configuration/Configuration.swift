@@ -29,7 +29,8 @@ public struct TransformerConfiguration: Hashable, Sendable {
     /// The grid of patches.
     public var grid: Grid {
         Grid(
-            time: frames / patch.time, rows: pixelHeight / patch.height, columns: pixelWidth / patch.width)
+            time: frames / patch.time, rows: pixelHeight / patch.height,
+            columns: pixelWidth / patch.width)
     }
 }
 
@@ -87,7 +88,8 @@ public struct Configuration: Hashable, Sendable {
     /// Rows and columns of the structure latent.
     public var structureGrid: (rows: Int, columns: Int) {
         (
-            halved(encoder.grid.rows, structureBlocks), halved(encoder.grid.columns, structureBlocks)
+            halved(encoder.grid.rows, structureBlocks),
+            halved(encoder.grid.columns, structureBlocks)
         )
     }
 

@@ -75,7 +75,9 @@ struct ConfigurationNode {
     func boolean() throws -> Bool {
         if case .scalar(let text, false) = document.entries[index].content {
             if ["true", "True", "TRUE", "yes", "Yes", "on", "On"].contains(text) { return true }
-            if ["false", "False", "FALSE", "no", "No", "off", "Off"].contains(text) { return false }
+            if ["false", "False", "FALSE", "no", "No", "off", "Off"].contains(text) {
+                return false
+            }
         }
         throw failure(expected: "true or false")
     }

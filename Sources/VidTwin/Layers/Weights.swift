@@ -135,7 +135,8 @@ package final class WeightPlan {
                 throw ModelError.memory(what: parameter.name, bytes: count * 4)
             }
             try source.read(
-                parameter.name, into: UnsafeMutableBufferPointer(start: buffer.pointer, count: count))
+                parameter.name,
+                into: UnsafeMutableBufferPointer(start: buffer.pointer, count: count))
             parameter.fill(.float32(buffer))
         case .matrix, .convolution:
             try source.read(

@@ -39,8 +39,10 @@ public struct ModelFiles: Sendable, Equatable {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         guard length > 0 else { return [] }
-        var parts = String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            .split(separator: "/").map(String.init)
+        var parts = String(
+            decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self
+        )
+        .split(separator: "/").map(String.init)
         var folders: [String] = []
         while !parts.isEmpty {
             parts.removeLast()

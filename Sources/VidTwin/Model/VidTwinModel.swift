@@ -103,7 +103,8 @@ public final class VidTwinModel: Sendable {
         let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
         let dynamics =
             part == .structure
-            ? nil : (x: parts.dynamicsTail(latents.dynamicsX), y: parts.dynamicsTail(latents.dynamicsY))
+            ? nil
+            : (x: parts.dynamicsTail(latents.dynamicsX), y: parts.dynamicsTail(latents.dynamicsY))
         return parts.decoder(addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
     }
 

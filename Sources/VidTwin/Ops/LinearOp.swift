@@ -18,7 +18,8 @@ package func linear(
         let rows = partition[task]
         product(
             x.pointer + rows.lowerBound * matrix.inputs, rows: rows.count, matrix,
-            bias: bias.pointer, into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation)
+            bias: bias.pointer, into: out.pointer + rows.lowerBound * matrix.outputs,
+            activation: activation)
     }
     return out
 }
