@@ -15,11 +15,9 @@ package struct Rows {
 
 /// Multi-head attention of one group: `softmax(q kᵀ / √depth) v`, heads side by side in a row.
 ///
-/// - Parameters:
-///   - out: rows `outStride` apart, as many as `q` has.
-///   - heads: which heads to compute; each reads and writes its own `depth` columns.
-///   - causal: query i sees keys 0...i.
-///   - scores: scratch of `scoreCount(queries:keys:)` floats.
+/// `out` has as many rows as `q`, `outStride` apart. Each of `heads` reads and writes its own
+/// `depth` columns. With `causal`, query i sees keys 0...i. `scores` is scratch memory of
+/// `scoreCount(queries:keys:)` floats.
 package func attention(
     _ q: Rows, _ k: Rows, _ v: Rows, into out: UnsafeMutablePointer<Float>, outStride: Int,
     heads: Range<Int>, depth: Int, causal: Bool, scores: UnsafeMutablePointer<Float>

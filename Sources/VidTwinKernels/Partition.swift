@@ -6,7 +6,7 @@ package struct Partition: Sendable {
     package let rows: Int
     package let tasks: Int
 
-    /// - Parameter target: rows a task should have at most, about.
+    /// Divides `rows` into tasks of about `target` rows at most.
     package init(rows: Int, target: Int) {
         self.rows = rows
         let wanted = (rows + target - 1) / max(target, 1)

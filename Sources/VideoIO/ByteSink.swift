@@ -14,7 +14,7 @@ final class ByteSink {
     private let isSeekable: Bool
     private var descriptor: Int32
 
-    /// - Parameter input: refused as output.
+    /// Opens a file or pipe to write; one that is `input` is refused.
     init(url: String, overwrite: Bool, input: FileIdentity?) throws(VideoIOError) {
         self.url = url
         var status = stat()

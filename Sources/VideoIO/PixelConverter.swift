@@ -17,7 +17,7 @@ final class PixelConverter {
     private var sink: UnsafeMutablePointer<AVFilterContext>?
     private var result: UnsafeMutablePointer<AVFrame>?
 
-    /// - Parameter filters: as on ffmpeg's command line.
+    /// A chain of `filters`, written as on ffmpeg's command line, that ends in format `output`.
     init(
         _ input: Input, timeBase: Rational, filters: String, output: AVPixelFormat, url: String
     ) throws(VideoIOError) {

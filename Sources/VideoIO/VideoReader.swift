@@ -36,11 +36,8 @@ public final class VideoReader {
     private var firstSeconds = -Double.infinity
     private var lastSeconds = Double.infinity
 
-    /// Opens an input.
-    ///
-    /// - Parameters:
-    ///   - size: of the frames that `next` gives; nil keeps the input's.
-    ///   - cancellation: ends waiting for input.
+    /// Opens an input, whose frames `next` will bring to `size` (nil keeps the input's) as `fit`
+    /// says. `cancellation` ends waiting for input.
     public init(
         _ options: InputOptions, fit: Fit, size: PictureSize?, cancellation: Cancellation
     ) throws(VideoIOError) {

@@ -22,11 +22,8 @@ public final class VideoWriter {
     private var durations: [Int64: Int64] = [:]
     private var hasAudio = false
 
-    /// Opens an output and writes its header.
-    ///
-    /// - Parameters:
-    ///   - stream: the input's video, whose format, rate, colours and audio are taken over.
-    ///   - size: of the frames to come.
+    /// Opens an output for frames of `size` and writes its header. Format, rate, colours and audio
+    /// are those of `stream`, the input's video, where `options` say nothing else.
     public init(
         _ options: OutputOptions, like stream: VideoStreamInfo, size: PictureSize
     ) throws(VideoIOError) {

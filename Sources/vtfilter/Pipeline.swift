@@ -32,9 +32,7 @@ final class Pipeline: Sendable {
     }
 
     /// Runs to the end of the input, or to the first fault; whole frames are written before a
-    /// fault of the input is thrown.
-    ///
-    /// - Parameter clip: frames of a clip, which set how far reading and writing run ahead.
+    /// fault of the input is thrown. Reading and writing run ahead by two clips of `clip` frames.
     func run(clip: Int, _ session: Session) throws {
         let input = BoundedQueue<Item>(capacity: 2 * clip)
         let output = BoundedQueue<Item>(capacity: 2 * clip)

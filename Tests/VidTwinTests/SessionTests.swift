@@ -62,7 +62,8 @@ import VidTwinTestSupport
             var options = Session.Options()
             options.part = part
             let out = try run(Session(model: model, options: options), frames(16))
-            let expected = try golden.expected().values(name)  // [3, kept, 64, 64], last is frame 15
+            // [3, kept, 64, 64], the last one kept is frame 15
+            let expected = try golden.expected().values(name)
             var largest: Float = 0
             for c in 0..<3 {
                 for pixel in 0..<4096 {

@@ -195,7 +195,7 @@ struct Pickle {
             case UInt8(ascii: "X"): try push(.string(try text(try number(4))))  // BINUNICODE
             case 0x8d: try push(.string(try text(try number(8))))  // BINUNICODE8
             case UInt8(ascii: "U"), UInt8(ascii: "C"): try skip(try number(1))  // SHORT_BIN*
-            case UInt8(ascii: "T"), UInt8(ascii: "B"): try skip(try number(4))  // BINSTRING, BINBYTES
+            case UInt8(ascii: "T"), UInt8(ascii: "B"): try skip(try number(4))  // BIN*
             case 0x8e, 0x96: try skip(try number(8))  // BINBYTES8, BYTEARRAY8
             case UInt8(ascii: ")"): try push(.tuple([]))  // EMPTY_TUPLE
             case UInt8(ascii: "t"): try push(.tuple(try popMark()))  // TUPLE

@@ -51,9 +51,8 @@ struct ZipArchive: Sendable {
         self.entries = entries
     }
 
-    /// The bytes of an entry, checked against its checksum; for small entries.
-    ///
-    /// - Parameter limit: more bytes than this are refused before anything is allocated.
+    /// The bytes of an entry, checked against its checksum; for small entries. More than `limit`
+    /// bytes are refused before anything is allocated.
     func contents(_ entry: Entry, limit: Int) throws(CheckpointError) -> [UInt8] {
         if entry.size > limit {
             throw .malformed(

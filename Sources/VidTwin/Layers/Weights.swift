@@ -75,8 +75,8 @@ package final class WeightPlan {
 
     /// Reads, arranges and packs every parameter, sharing the work among the device's threads.
     ///
-    /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name.
-    /// - Parameter unused: says of a name in the source that the model has no use for it.
+    /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name, but
+    /// for names of the source of which `unused` says that the model has no use for them.
     package func load(
         from source: any WeightSource, on device: Device, unused: (String) -> Bool
     ) throws {

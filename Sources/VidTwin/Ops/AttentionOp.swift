@@ -3,7 +3,7 @@ import VidTwinKernels
 /// Self-attention among the tokens of one frame (`.space`) or of one position (`.time`).
 ///
 /// `[B, T, S, 3C] -> [B, T, S, C]`; the columns of `qkv` are q, k, v, each split by head.
-/// - Parameter causal: a token sees itself and those before it. Only meaningful over time.
+/// With `causal` (meaningful over time), a token sees itself and those before it.
 package func selfAttention(
     _ qkv: Tensor, heads: Int, over axis: TokenAxis, causal: Bool
 ) -> Tensor {
