@@ -11,9 +11,10 @@ BUILD := .build/release
 #   libdnnl-dev                 matrix products (oneDNN)
 #   libdeflate-dev              checksums and deflated entries of checkpoints
 #   libyaml-dev                 configuration files
+#   libssl-dev                  SHA-256 of checkpoints
 #   ffmpeg                      the other end of the pipelines: demo, examples and tests
 PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
-	libdnnl-dev libswscale-dev libyaml-dev pkg-config
+	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
 
 .PHONY: help deps build demo test check lint format readme examples install clean
 

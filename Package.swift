@@ -25,6 +25,8 @@ let package = Package(
         .systemLibrary(
             name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(
+            name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
             name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
             name: "CFFmpeg",
@@ -43,7 +45,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "VidTwin",
-            dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML"],
+            dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML", "CCrypto"],
             swiftSettings: strict),
 
         // Media and the command line.

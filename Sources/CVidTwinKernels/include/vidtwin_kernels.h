@@ -67,6 +67,15 @@ typedef struct {
     size_t (*pixels_to_u8)(const float *y, uint8_t *v, size_t count);
     size_t (*pixels_to_u16)(const float *y, uint16_t *v, size_t count);
 
+    /// y[w, :] = the largest of two neighbours in each of two rows; width counts outputs.
+    void (*max_pool_row)(const float *upper, const float *lower, float *y, size_t width,
+                         size_t channels);
+
+    /// Sum over `width` pixels of sum over c of weight[c] * (x[c] / |x| - y[c] / |y|)^2, with
+    /// 1e-10 added to the lengths.
+    float (*lpips_row)(const float *x, const float *y, const float *weight, size_t width,
+                       size_t channels);
+
     /// How many of x are NaN or infinite.
     size_t (*count_non_finite)(const float *x, size_t count);
 } vt_kernels;

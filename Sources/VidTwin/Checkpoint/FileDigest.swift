@@ -1,0 +1,33 @@
+import CCrypto
+import Glibc
+
+/// SHA-256 of files, by libcrypto.
+public enum FileDigest {
+    /// The SHA-256 of a file as 64 hexadecimal digits.
+    ///
+    /// - Throws: `CheckpointError.file` where it cannot be read.
+    public static func sha256(path: String) throws -> String {
+        guard let file = fopen(path, "rb") else {
+            throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
+        }
+        defer { fclose(file) }
+        guard let context = EVP_MD_CTX_new() else {
+            throw CheckpointError.file(path: path, problem: "no memory for its SHA-256")
+        }
+        defer { EVP_MD_CTX_free(context) }
+        EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = fread(&buffer, 1, buffer.count, file)
+            if count == 0 { break }
+            EVP_DigestUpdate(context, buffer, count)
+        }
+        if ferror(file) != 0 {
+            throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
+        }
+        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
+        EVP_DigestFinal_ex(context, &digest, &length)
+        let digits = Array("0123456789abcdef")
+        return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+}

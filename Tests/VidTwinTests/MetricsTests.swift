@@ -1,0 +1,131 @@
+import FoundationEssentials
+import Testing
+import VidTwin
+import VidTwinTestSupport
+
+/// One case of metrics.json.
+private struct MetricsCase: Decodable, Sendable, CustomStringConvertible {
+    let T, H, W, seed: Int
+    let psnr, ssim: [Double]
+    let lpips: [Double]?
+    var description: String { "\(T)x\(H)x\(W)" }
+
+    /// Frames of the golden data's formula, 0…1.
+    func frames(_ seed: Int) -> [[Double]] {
+        let bytes = Golden.pattern(T, H, W, seed)
+        let frame = H * W * 3
+        return (0..<T).map { t in bytes[t * frame..<(t + 1) * frame].map { Double($0) / 255 } }
+    }
+
+    var pairs: [(MetricFrame, MetricFrame)] {
+        zip(frames(seed), frames(seed + 7)).map { x, other in
+            let y = zip(x, other).map { Float(0.8 * $0 + 0.2 * $1) }
+            return (
+                MetricFrame(height: H, width: W, values: x.map { Float($0) }),
+                MetricFrame(height: H, width: W, values: y)
+            )
+        }
+    }
+}
+
+private struct MetricsFile: Decodable {
+    let cases: [MetricsCase]
+}
+
+private let cases: [MetricsCase] = {
+    let bytes = Fixtures.bytes("\(Fixtures.folder)/goldens/metrics.json")
+    return (try? JSONDecoder().decode(MetricsFile.self, from: Data(bytes)))?.cases ?? []
+}()
+
+/// The made-up weights of the golden values, by a 32-bit hash of index and layer.
+private struct MadeUpVGG: WeightSource {
+    let path = "made up"
+    let shapes: [String: [Int]]
+    private static let widths = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+
+    init() {
+        var shapes: [String: [Int]] = [:]
+        for n in 0..<13 {
+            let (inputs, outputs) = (Self.widths[n], Self.widths[n + 1])
+            shapes["convolution.\(n).weight"] = [outputs, inputs, 3, 3]
+            shapes["convolution.\(n).bias"] = [outputs]
+        }
+        for (k, width) in [64, 128, 256, 512, 512].enumerated() {
+            shapes["linear.\(k).weight"] = [1, width, 1, 1]
+        }
+        self.shapes = shapes
+    }
+
+    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        let parts = name.split(separator: ".")
+        let n = Int(parts[1]) ?? 0
+        let inputs = Double(Self.widths[n] * 9)
+        let (layer, scale, offset) =
+            parts[0] == "linear"
+            ? (200 + n, 0.5, 0.5)
+            : parts[2] == "bias" ? (100 + n, 0.1, 0) : (n + 1, (6 / inputs).squareRoot(), 0)
+        for i in destination.indices {
+            var h = (UInt64(i) &+ UInt64(layer) &* 1_000_003) &* 2_654_435_761 & 0xffff_ffff
+            h ^= h >> 15
+            h = h &* 2_246_822_519 & 0xffff_ffff
+            h ^= h >> 13
+            destination[i] = Float((Double(h) / 0x1p32 - 0.5) * 2 * scale + offset)
+        }
+    }
+}
+
+@Suite struct `Metrics` {
+    @Test func `the golden values are there`() { #expect(cases.count == 4) }
+
+    @Test(arguments: cases)
+    fileprivate func `PSNR and SSIM are the oracle's to 1e-6`(_ golden: MetricsCase) throws {
+        for (i, (x, y)) in golden.pairs.enumerated() {
+            #expect(abs(try psnr(x, y) - golden.psnr[i]) <= 1e-6)
+            #expect(abs(try ssim(x, y) - golden.ssim[i]) <= 1e-6)
+        }
+    }
+
+    @Test(arguments: cases.filter { $0.lpips != nil })
+    fileprivate func `LPIPS is the oracle's to 1e-5`(_ golden: MetricsCase) throws {
+        let lpips = try LPIPS(MadeUpVGG(), sources: [], device: Device())
+        for (i, (x, y)) in golden.pairs.enumerated() {
+            let (found, expected) = (try lpips(x, y), try #require(golden.lpips?[i]))
+            #expect(abs(found - expected) <= 1e-5 * expected, "\(found), expected \(expected)")
+            #expect(try lpips(x, x) == 0)
+            #expect(abs(try lpips(y, x) - found) <= 1e-6 * found)
+        }
+    }
+
+    @Test func `equal frames, symmetry, limits`() throws {
+        let (x, y) = try #require(cases.first?.pairs.first)
+        #expect(abs(try ssim(x, x) - 1) < 1e-12)
+        #expect(try psnr(x, x) == 80)
+        #expect(try ssim(x, y) == ssim(y, x))
+        #expect(try psnr(x, y) == psnr(y, x))
+        let small = MetricFrame(height: 10, width: 40, values: [Float](repeating: 0, count: 1200))
+        let error = #expect(throws: MetricError.self) { try ssim(small, small) }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("11x11"))
+        #expect(throws: MetricError.self) { try psnr(x, small) }
+        let eleven = MetricFrame(height: 11, width: 11, values: [Float](repeating: 0.5, count: 363))
+        #expect(abs(try ssim(eleven, eleven) - 1) < 1e-12)
+    }
+
+    @Test func `LPIPS weights of several makers are found, and missing ones are named`() throws {
+        let folder = Fixtures.temporaryFolder()
+        let checkpoint = "\(Fixtures.folder)/checkpoints/protocol2.pt"
+        let error = #expect(throws: MetricError.self) {
+            try LPIPS(paths: [checkpoint], device: Device(threads: 1))
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("VGG-16 trunk"))
+        _ = folder
+    }
+
+    @Test func `SHA-256 of a file`() throws {
+        let folder = Fixtures.temporaryFolder()
+        Fixtures.write(Array("abc".utf8), to: "\(folder)/abc")
+        #expect(
+            try FileDigest.sha256(path: "\(folder)/abc")
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(throws: CheckpointError.self) { try FileDigest.sha256(path: "\(folder)/none") }
+    }
+}
