@@ -132,13 +132,8 @@ public final class VideoWriter {
                     + "\(frame.bytes.count) bytes")
         }
         guard let picture else { throw noMemory }
-        av_frame_unref(picture)
-        picture.pointee.width = Int32(frame.width)
-        picture.pointee.height = Int32(frame.height)
         let rgb = frame.depth == .eight ? vt_rgb24 : vt_rgb48
-        picture.pointee.format = rgb.rawValue
-        try check(av_frame_get_buffer(picture, 0), "taking a frame")
-        fill(picture, frame)
+        try check(RGBPicture.fill(picture, frame), "taking a frame")
         if rgb.rawValue != pixelFormat.rawValue {
             let input = PixelConverter.Input(size: size, format: rgb)
             if converter?.input != input {
@@ -167,18 +162,6 @@ public final class VideoWriter {
             settings.append("out_range=\(String(cString: name))")
         }
         return settings.isEmpty ? "scale" : "scale=\(settings.joined(separator: ":"))"
-    }
-
-    private func fill(_ picture: UnsafeMutablePointer<AVFrame>, _ frame: RGBFrame) {
-        let row = frame.width * 3 * frame.depth.byteCount
-        let stride = Int(picture.pointee.linesize.0)
-        guard let base = picture.pointee.data.0 else { return }
-        frame.bytes.withUnsafeBufferPointer { bytes in
-            guard let source = bytes.baseAddress else { return }
-            for y in 0..<frame.height {
-                (base + y * stride).update(from: source + y * row, count: row)
-            }
-        }
     }
 
     private func encode(

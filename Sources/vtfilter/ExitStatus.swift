@@ -35,8 +35,14 @@ enum ExitStatus {
         case let error as CheckpointError:
             Log.error("\(error)")
             return badModel
+        case let error as MetricError:
+            Log.error("\(error)")
+            if case .weights = error { return badModel }
+            return badInput
         case let error as Interrupted:
             return 128 + error.signal
+        case let code as ExitCode:  // everything was said already
+            return code.rawValue
         default:
             let code = VTFilter.exitCode(for: error)
             let text = VTFilter.fullMessage(for: error)

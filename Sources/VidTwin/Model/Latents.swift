@@ -85,3 +85,12 @@ public enum Part: String, Sendable, CaseIterable {
     /// Dynamics alone.
     case dynamics
 }
+
+extension LatentMoments {
+    /// A sample, where there is a generator, else the mean.
+    func latents(sampling generator: inout TorchGenerator?) -> Latents {
+        guard var drawing = generator else { return mean }
+        defer { generator = drawing }
+        return sample(&drawing)
+    }
+}

@@ -65,3 +65,31 @@ public struct Picture: Sendable {
         return (Picture(width: width, height: height, depth: depth, bytes: bytes), bad)
     }
 }
+
+extension VidTwinModel {
+    /// - Throws: `ModelError.shape` for a frame of another size than the model's.
+    package func check(_ picture: Picture) throws {
+        let c = configuration
+        let expected = c.width * c.height * 3 * picture.depth.byteCount
+        guard picture.width == c.width, picture.height == c.height,
+            picture.bytes.count == expected
+        else {
+            throw ModelError.shape(
+                what: "frame (rows, columns, bytes)", expected: [c.height, c.width, expected],
+                found: [picture.height, picture.width, picture.bytes.count])
+        }
+    }
+
+    /// The frames of one clip as `[1, frames, height, width, 3]` in −1…1.
+    ///
+    /// - Precondition: as many frames as a clip has, of the model's size.
+    package func clip(_ pictures: [Picture]) -> Tensor {
+        precondition(pictures.count == configuration.frames, "\(pictures.count) frames")
+        let clip = Tensor(clipShape(), on: device)
+        let frame = clip.count / pictures.count
+        device.pool.parallel(pictures.count) { t, _ in
+            pictures[t].write(to: clip.pointer + t * frame)
+        }
+        return clip
+    }
+}

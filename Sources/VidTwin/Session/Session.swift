@@ -32,15 +32,7 @@ public final class Session {
     /// - Throws: `ModelError.shape` for a frame of another size than the model's,
     ///   `ModelError.nonFinite` when the model's result is no picture.
     public func push(_ picture: Picture) throws -> [Picture] {
-        let c = model.configuration
-        let expected = c.width * c.height * 3 * picture.depth.byteCount
-        guard picture.width == c.width, picture.height == c.height,
-            picture.bytes.count == expected
-        else {
-            throw ModelError.shape(
-                what: "frame (rows, columns, bytes)", expected: [c.height, c.width, expected],
-                found: [picture.height, picture.width, picture.bytes.count])
-        }
+        try model.check(picture)
         return try clips.push(picture).map(reconstruct) ?? []
     }
 
@@ -48,27 +40,11 @@ public final class Session {
     public func finish() throws -> [Picture] { try clips.finish().map(reconstruct) ?? [] }
 
     private func reconstruct(_ clip: ClipAssembler<Picture>.Clip) throws -> [Picture] {
-        let moments = try model.moments(tensor(clip.elements))
-        let latents: Latents
-        if var drawing = generator {
-            latents = moments.sample(&drawing)
-            generator = drawing
-        } else {
-            latents = moments.mean
-        }
+        let moments = try model.moments(model.clip(clip.elements))
+        let latents = moments.latents(sampling: &generator)
         return try pictures(
             try model.decode(latents, part: options.part), count: clip.valid,
             depths: clip.elements.map(\.depth))
-    }
-
-    /// `[1, frames, height, width, 3]` in −1…1
-    private func tensor(_ pictures: [Picture]) -> Tensor {
-        let clip = Tensor(model.clipShape(), on: model.device)
-        let frame = clip.count / pictures.count
-        model.device.pool.parallel(pictures.count) { t, _ in
-            pictures[t].write(to: clip.pointer + t * frame)
-        }
-        return clip
     }
 
     private func pictures(

@@ -1,0 +1,249 @@
+import ArgumentParser
+import Glibc
+import VidTwin
+import VideoIO
+
+/// `vtfilter evaluate`
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "PSNR, SSIM and LPIPS of reconstructions, or between any two videos.",
+        discussion: """
+            vtfilter evaluate --data-dir videos --json result.json --report result.html
+            vtfilter evaluate --reference a.mp4 --distorted b.mp4
+
+            Videos are sampled by time at 25 frames a second (--sample-fps), scaled and cropped to \
+            the model's size, and compared with their reconstruction frame by frame. Filled frames \
+            of a last clip are not scored. A video that cannot be read is reported and skipped, and \
+            the exit status is 3.
+            """)
+
+    @Argument(help: "Videos.")
+    var videos: [String] = []
+
+    @Option(help: ArgumentHelp("All videos under a folder.", valueName: "folder"))
+    var dataDir: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only those that the column videos of a CSV file names.", valueName: "file"))
+    var meta: String?
+
+    @Option(help: ArgumentHelp("A video to compare with --distorted; no model.", valueName: "file"))
+    var reference: String?
+
+    @Option(help: ArgumentHelp("The video to score against --reference.", valueName: "file"))
+    var distorted: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Put the JSON files of shards together; no videos.", valueName: "json"))
+    var merge: [String] = []
+
+    @Option(
+        name: .customLong("sample-fps"),
+        help: ArgumentHelp(
+            "Frames a second, or source for every frame (25; source with --reference).",
+            valueName: "rate"))
+    var sampleFPS: String?
+
+    @Option(help: "How frames are brought to the model's size; this version has crop.")
+    var fit: Fit = .crop
+
+    @Option(help: ArgumentHelp("Frames of each video at most.", valueName: "n"))
+    var frames: Int?
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+
+    @Flag(help: "Sample the latents; their mean otherwise.")
+    var sample = false
+
+    @Option(help: ArgumentHelp("Seed of the sampling, the same for each video.", valueName: "n"))
+    var seed: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Weights of LPIPS: torchvision's vgg16 and the lpips package's vgg.pth; give it twice, "
+                + "or once for a file with both.", valueName: "file"))
+    var lpips: [String] = []
+
+    @Option(help: ArgumentHelp("Write everything as JSON; - for standard output.", valueName: "file"))
+    var json: String?
+
+    @Option(help: ArgumentHelp("Write a line a frame; - for standard output.", valueName: "file"))
+    var csv: String?
+
+    @Option(help: ArgumentHelp("Write a page to look at.", valueName: "file"))
+    var report: String?
+
+    @Option(help: ArgumentHelp("Only part i of n, from 1 on, of the videos.", valueName: "i/n"))
+    var shard: String?
+
+    @Flag(help: "Stop at the first video that cannot be read.")
+    var strict = false
+
+    @Flag(name: .shortAndLong, help: "Only errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "More words.")
+    var verbose = false
+
+    private var isComparison: Bool { reference != nil || distorted != nil }
+
+    func validate() throws {
+        if (reference == nil) != (distorted == nil) {
+            throw ValidationError("--reference and --distorted go together")
+        }
+        let given = [
+            !videos.isEmpty, dataDir != nil, isComparison, !merge.isEmpty,
+        ].count { $0 }
+        if given != 1 {
+            throw ValidationError(
+                "expected one of VIDEOS, --data-dir, --reference with --distorted, --merge; found "
+                    + "\(given == 0 ? "none" : "\(given)")")
+        }
+        if meta != nil && dataDir == nil { throw ValidationError("--meta goes with --data-dir") }
+        if fit != .crop {
+            throw ValidationError("--fit \(fit.rawValue): this version has crop only")
+        }
+        if let frames, frames < 1 { throw ValidationError("--frames \(frames): expected 1 or more") }
+        if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
+        if [json, csv].count(where: { $0 == "-" }) > 1 {
+            throw ValidationError("only one of --json and --csv can be standard output")
+        }
+        if let sampleFPS, sampleFPS != "source" {
+            guard let rate = Rational(frameRate: sampleFPS), rate.value <= FrameSampler.maximumRate
+            else {
+                throw ValidationError(
+                    "--sample-fps \(sampleFPS): expected a rate up to 1000, or source")
+            }
+        }
+        if shard != nil { _ = try parsedShard() }
+    }
+
+    private func parsedShard() throws -> (index: Int, count: Int)? {
+        guard let shard else { return nil }
+        let numbers = shard.split(separator: "/").compactMap { Int($0) }
+        guard numbers.count == 2, numbers[1] >= 1, (1...numbers[1]).contains(numbers[0]) else {
+            throw ValidationError("--shard \(shard): expected i/n with i from 1 to n")
+        }
+        return (numbers[0] - 1, numbers[1])
+    }
+
+    private var rate: Rational? {
+        let text = sampleFPS ?? (isComparison ? "source" : "25")
+        return text == "source" ? nil : Rational(frameRate: text)
+    }
+
+    func run() throws {
+        Log.configure(quiet: quiet, verbose: verbose)
+        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        let document: EvaluationDocument
+        var moments = Moments()
+        if !merge.isEmpty {
+            document = try EvaluationDocument.merged(merge)
+        } else {
+            (document, moments) = try isComparison ? compare() : evaluate()
+        }
+        try write(document, moments)
+        if !document.failures.isEmpty { throw ExitCode(ExitStatus.badInput) }
+    }
+
+    private func write(_ document: EvaluationDocument, _ moments: Moments) throws {
+        if !quiet { Log.plain(document.table) }
+        if let json { try OutputFile.write(try document.json(), to: json) }
+        if let csv { try OutputFile.write(document.csv, to: csv) }
+        if let report {
+            let page = EvaluationReport(document: document, moments: moments).html
+            try OutputFile.write(Array(page.utf8), to: report)
+        }
+    }
+
+    private func perceptual(_ device: Device) throws -> LPIPS? {
+        lpips.isEmpty ? nil : try LPIPS(paths: lpips, device: device)
+    }
+
+    private func start(
+        _ lpips: LPIPS?, _ model: EvaluationDocument.Model?, _ device: Device
+    ) -> (EvaluationDocument, EvaluationRun) {
+        let document = EvaluationDocument(
+            options: EvaluationDocument.Options(
+                sampleFPS: rate.map { "\($0)" }, fit: model == nil ? nil : fit.rawValue,
+                frames: frames,
+                latents: model == nil ? nil : sample ? "sample, seed \(seed ?? 0)" : "mean"),
+            model: model,
+            lpips: (lpips?.sources ?? []).map {
+                EvaluationDocument.LPIPSFile(path: $0.path, sha256: $0.sha256)
+            })
+        let run = EvaluationRun(
+            evaluator: Evaluator(device: device, lpips: lpips), rate: rate, limit: frames,
+            collectsMoments: report != nil)
+        return (document, run)
+    }
+
+    private func compare() throws -> (EvaluationDocument, Moments) {
+        let device = Device(threads: model.threads)
+        var (document, run) = start(try perceptual(device), nil, device)
+        let (score, note) = try run.comparison(reference ?? "", distorted ?? "")
+        document.videos = [score]
+        document.notes = note.map { [$0] } ?? []
+        document.finish()
+        return (document, run.moments)
+    }
+
+    private func evaluate() throws -> (EvaluationDocument, Moments) {
+        var entries = try videoEntries()
+        if let shard = try parsedShard() {
+            entries = entries.indices.filter { $0 % shard.count == shard.index }
+                .map { entries[$0] }
+        }
+        let files = try model.files()
+        let loaded = try model.load()
+        let c = loaded.configuration
+        let about = EvaluationDocument.Model(
+            config: files.configuration,
+            configSHA256: try FileDigest.sha256(path: files.configuration),
+            checkpoint: files.checkpoint,
+            checkpointSHA256: try FileDigest.sha256(path: files.checkpoint),
+            weights: loaded.parameterCount,
+            latentNumbersPerClip: c.latentCounts.structure + c.latentCounts.dynamics,
+            compressionRate: c.compressionRate)
+        var (document, run) = start(try perceptual(loaded.device), about, loaded.device)
+        for (index, entry) in entries.enumerated() {
+            Log.notice("\(index + 1) of \(entries.count): \(entry.name)")
+            do {
+                if let problem = entry.problem {
+                    throw VideoIOError.badInput(url: entry.name, problem: problem)
+                }
+                document.videos.append(
+                    try run.reconstruction(
+                        of: entry, model: loaded, fit: fit, seed: sample ? seed ?? 0 : nil))
+            } catch let error as VideoIOError {
+                if strict { throw error }
+                Log.error("\(error); skipped")
+                document.failures.append(
+                    EvaluationDocument.Failure(name: entry.name, error: "\(error)"))
+            }
+        }
+        document.finish()
+        return (document, run.moments)
+    }
+
+    private func videoEntries() throws -> [VideoEntry] {
+        var entries: [VideoEntry]
+        if let dataDir {
+            entries =
+                try meta.map { try VideoSet.listed(in: $0, folder: dataDir) }
+                ?? VideoSet.inFolder(dataDir)
+            if entries.isEmpty {
+                throw VideoIOError.badInput(
+                    url: meta ?? dataDir, problem: "expected videos, found none")
+            }
+        } else {
+            entries = videos.sorted().map { VideoEntry(name: $0, path: $0) }
+        }
+        for (a, b) in zip(entries, entries.dropFirst()) where a.name == b.name {
+            throw VideoIOError.usage("\(a.name) is named twice")
+        }
+        return entries
+    }
+}

@@ -1,0 +1,174 @@
+import FoundationEssentials
+import VidTwin
+import VideoIO
+
+/// What an evaluation found: the JSON file, which can be merged with others of its kind.
+struct EvaluationDocument: Codable, Equatable {
+    /// How frames were chosen and reconstructed.
+    struct Options: Codable, Equatable {
+        /// Frames a second that were taken, nil for all.
+        var sampleFPS: String?
+        /// How frames were brought to the model's size, nil without a model.
+        var fit: String?
+        /// Frames of each video at most.
+        var frames: Int?
+        /// `mean`, or `sample, seed N`.
+        var latents: String?
+    }
+
+    /// Which model was evaluated.
+    struct Model: Codable, Equatable {
+        var config: String
+        var configSHA256: String
+        var checkpoint: String
+        var checkpointSHA256: String
+        var weights: Int
+        var latentNumbersPerClip: Int
+        /// Numbers in the latents by numbers in the pixels.
+        var compressionRate: Double
+    }
+
+    /// Weights of LPIPS.
+    struct LPIPSFile: Codable, Equatable {
+        var path: String
+        var sha256: String
+    }
+
+    /// A video that could not be evaluated.
+    struct Failure: Codable, Equatable {
+        var name: String
+        var error: String
+    }
+
+    static let kind = "vidtwin-evaluation-1"
+
+    var format = EvaluationDocument.kind
+    var version = VTFilter.version
+    var options: Options
+    var model: Model?
+    var lpips: [LPIPSFile]
+    var videos: [VideoScore]
+    var failures: [Failure]
+    var notes: [String]
+    var pooled: PooledScore
+
+    init(options: Options, model: Model?, lpips: [LPIPSFile]) {
+        (self.options, self.model, self.lpips) = (options, model, lpips)
+        (videos, failures, notes) = ([], [], [])
+        pooled = PooledScore([])
+    }
+
+    /// Sorts by name and pools: the same whatever the order of the videos was.
+    mutating func finish() {
+        videos.sort { $0.name < $1.name }
+        failures.sort { ($0.name, $0.error) < ($1.name, $1.error) }
+        pooled = PooledScore(videos)
+    }
+
+    /// Puts the parts of one evaluation together.
+    ///
+    /// - Throws: `VideoIOError.badInput` where a file is none of them or the parts differ.
+    static func merged(_ paths: [String]) throws -> EvaluationDocument {
+        var result: EvaluationDocument?
+        var places: [String: String] = [:]
+        for path in paths {
+            let part = try read(path)
+            func differs(_ what: String) -> VideoIOError {
+                .badInput(
+                    url: path, problem: "expected the \(what) of \(paths[0]), found another")
+            }
+            if let first = result {
+                if part.version != first.version { throw differs("version") }
+                if part.options != first.options { throw differs("options") }
+                if part.model != first.model { throw differs("model") }
+                if part.lpips != first.lpips { throw differs("LPIPS weights") }
+            }
+            for video in part.videos {
+                if let other = places.updateValue(path, forKey: video.name) {
+                    throw VideoIOError.badInput(
+                        url: path, problem: "\(video.name) is in \(other) too")
+                }
+            }
+            if result == nil {
+                result = part
+            } else {
+                result?.videos += part.videos
+                result?.failures += part.failures
+                result?.notes += part.notes
+            }
+        }
+        guard var document = result else { throw VideoIOError.usage("--merge: no files") }
+        document.finish()
+        return document
+    }
+
+    private static func read(_ path: String) throws -> EvaluationDocument {
+        do {
+            let data = try Data(contentsOf: URL(filePath: path))
+            let document = try JSONDecoder().decode(EvaluationDocument.self, from: data)
+            guard document.format == kind else {
+                throw VideoIOError.badInput(
+                    url: path, problem: "expected \(kind), found \(document.format)")
+            }
+            return document
+        } catch let error as VideoIOError {
+            throw error
+        } catch {
+            throw VideoIOError.badInput(
+                url: path, problem: "expected the JSON of vtfilter evaluate, found something else")
+        }
+    }
+
+    /// The document as JSON.
+    func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self)) + [10]
+    }
+
+    /// One line a frame.
+    var csv: [UInt8] {
+        var text = "video,frame,psnr,ssim,lpips\n"
+        for video in videos {
+            let quoted = video.name.split(separator: "\"", omittingEmptySubsequences: false)
+                .joined(separator: "\"\"")
+            for (index, score) in video.frames.enumerated() {
+                text += "\"\(quoted)\",\(index),\(score.psnr),\(score.ssim),"
+                text += (score.lpips.map { "\($0)" } ?? "") + "\n"
+            }
+        }
+        return Array(text.utf8)
+    }
+
+    /// The table for people.
+    var table: String {
+        let width = min(max(videos.map(\.name.count).max() ?? 0, 24), 60)
+        func row(_ name: String, _ frames: String, _ score: FrameScore?) -> String {
+            func padded(_ text: String, _ width: Int) -> String {
+                String(repeating: " ", count: max(width - text.count, 0)) + text
+            }
+            let title = name.count > width ? "…" + name.suffix(width - 1) : name
+            return title + String(repeating: " ", count: width - title.count) + padded(frames, 8)
+                + padded(score.map { Clock.decimal($0.psnr, digits: 3) } ?? "-", 10)
+                + padded(score.map { Clock.decimal($0.ssim, digits: 4) } ?? "-", 9)
+                + padded(score?.lpips.map { Clock.decimal($0, digits: 4) } ?? "-", 9)
+        }
+        var lines = [
+            "video" + String(repeating: " ", count: width - 5) + "  frames   PSNR dB     SSIM    LPIPS"
+        ]
+        lines += videos.map { row($0.name, "\($0.frames.count)", $0.mean) }
+        let total = videos.reduce(0) { $0 + $1.frames.count }
+        lines.append(row("mean over videos", "\(total)", pooled.overVideos))
+        lines.append(row("mean over clips", "\(total)", pooled.overClips))
+        lines.append(row("mean over frames", "\(total)", pooled.overFrames))
+        if let model {
+            lines.append(
+                "compression: \(model.latentNumbersPerClip) numbers a clip, "
+                    + "\(Clock.decimal(100 * model.compressionRate, digits: 3)) % of its pixels")
+        }
+        if lpips.isEmpty { lines.append("LPIPS is left out: no weights were given (--lpips)") }
+        lines += notes
+        lines += failures.map { "failed: \($0.name): \($0.error)" }
+        return lines.joined(separator: "\n")
+    }
+}
