@@ -16,7 +16,10 @@ BUILD := .build/release
 PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
 
-.PHONY: help deps build demo test check lint format readme examples install clean
+# What only the tests need: a browser that looks at the evaluation's page.
+TEST_PACKAGES := chromium
+
+.PHONY: help deps test-deps build demo test check lint format readme examples install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -29,18 +32,26 @@ help:
 deps:
 	@command -v $(SWIFT) >/dev/null || { \
 	  echo "Swift 6.1 or later is needed and not found; see https://www.swift.org/install" >&2; exit 1; }
-	@missing=""; for p in $(PACKAGES); do \
-	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	  if [ "$$(id -u)" != 0 ]; then \
-	    echo "These packages are missing, and only root can install them:" >&2; \
-	    echo "  sudo apt-get install --no-install-recommends$$missing" >&2; exit 1; \
-	  fi; \
-	  echo "installing:$$missing"; \
-	  apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+	@$(call install_missing,$(PACKAGES))
+
+test-deps: deps
+	@$(call install_missing,$(TEST_PACKAGES))
+
+# Installs what is missing of a list of Debian packages, or says who can.
+define install_missing
+missing=""; for p in $(1); do \
+  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+done; \
+if [ -n "$$missing" ]; then \
+  if [ "$$(id -u)" != 0 ]; then \
+    echo "These packages are missing, and only root can install them:" >&2; \
+    echo "  sudo apt-get install --no-install-recommends$$missing" >&2; exit 1; \
+  fi; \
+  echo "installing:$$missing"; \
+  apt-get update -qq && \
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+fi
+endef
 
 build: deps
 	$(SWIFT) build -c release --product vtfilter
@@ -50,7 +61,7 @@ demo: build
 
 # The tests of the command line run the program itself, so it is built first. A warning in our own
 # code is an error.
-test: deps
+test: test-deps
 	@set -o pipefail; $(SWIFT) build -c release --build-tests 2>&1 | tee .build-log; \
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter

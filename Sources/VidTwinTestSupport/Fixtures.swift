@@ -38,4 +38,9 @@ public enum Fixtures {
             fatalError("cannot write \(path)")
         }
     }
+
+    /// Removes a folder that `temporaryFolder` made.
+    public static func remove(_ folder: String) {
+        if folder.hasPrefix("/tmp/vidtwin-test-") { _ = system("rm -rf '\(folder)'") }
+    }
 }

@@ -45,7 +45,8 @@ public enum JPEGEncoder {
         scaled.pointee.pts = 0
         try check(avcodec_send_frame(encoder, scaled))
         try check(avcodec_receive_packet(encoder, packet))
-        return Array(UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size)))
+        return Array(
+            UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size)))
     }
 }
 

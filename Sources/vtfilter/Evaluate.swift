@@ -66,7 +66,8 @@ struct Evaluate: ParsableCommand {
                 + "or once for a file with both.", valueName: "file"))
     var lpips: [String] = []
 
-    @Option(help: ArgumentHelp("Write everything as JSON; - for standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write everything as JSON; - for standard output.", valueName: "file"))
     var json: String?
 
     @Option(help: ArgumentHelp("Write a line a frame; - for standard output.", valueName: "file"))
@@ -105,7 +106,9 @@ struct Evaluate: ParsableCommand {
         if fit != .crop {
             throw ValidationError("--fit \(fit.rawValue): this version has crop only")
         }
-        if let frames, frames < 1 { throw ValidationError("--frames \(frames): expected 1 or more") }
+        if let frames, frames < 1 {
+            throw ValidationError("--frames \(frames): expected 1 or more")
+        }
         if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
         if [json, csv].count(where: { $0 == "-" }) > 1 {
             throw ValidationError("only one of --json and --csv can be standard output")

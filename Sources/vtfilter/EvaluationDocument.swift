@@ -154,7 +154,8 @@ struct EvaluationDocument: Codable, Equatable {
                 + padded(score?.lpips.map { Clock.decimal($0, digits: 4) } ?? "-", 9)
         }
         var lines = [
-            "video" + String(repeating: " ", count: width - 5) + "  frames   PSNR dB     SSIM    LPIPS"
+            "video" + String(repeating: " ", count: width - 5)
+                + "  frames   PSNR dB     SSIM    LPIPS"
         ]
         lines += videos.map { row($0.name, "\($0.frames.count)", $0.mean) }
         let total = videos.reduce(0) { $0 + $1.frames.count }

@@ -47,8 +47,11 @@ struct EvaluationReport {
     private var about: String {
         var rows: [(String, String)] = []
         if let model = document.model {
-            rows.append(("checkpoint", "\(model.checkpoint), SHA-256 \(model.checkpointSHA256.prefix(16))…"))
-            rows.append(("configuration", "\(model.config), SHA-256 \(model.configSHA256.prefix(16))…"))
+            rows.append(
+                ("checkpoint", "\(model.checkpoint), SHA-256 \(model.checkpointSHA256.prefix(16))…")
+            )
+            rows.append(
+                ("configuration", "\(model.config), SHA-256 \(model.configSHA256.prefix(16))…"))
             rows.append(
                 (
                     "latents",
@@ -77,7 +80,8 @@ struct EvaluationReport {
     private var summary: String {
         let frames = document.videos.reduce(0) { $0 + $1.frames.count }
         var out = "<h2>Summary</h2><div class=scroll><table><thead><tr><th>mean over</th>"
-        out += metrics.map { "<th class=n>\($0.name)\($0.name == "PSNR" ? ", dB" : "")</th>" }.joined()
+        out += metrics.map { "<th class=n>\($0.name)\($0.name == "PSNR" ? ", dB" : "")</th>" }
+            .joined()
         out += "</tr></thead><tbody>"
         for (name, score) in [
             ("\(document.videos.count) videos", document.pooled.overVideos),
@@ -92,7 +96,8 @@ struct EvaluationReport {
     private func cells(_ score: FrameScore?) -> String {
         metrics.map { metric in
             guard let value = score.flatMap(metric.value) else { return "<td class=n>–</td>" }
-            return "<td class=n data-value=\"\(value)\">\(Clock.decimal(value, digits: metric.digits))</td>"
+            return
+                "<td class=n data-value=\"\(value)\">\(Clock.decimal(value, digits: metric.digits))</td>"
         }.joined()
     }
 
@@ -113,7 +118,8 @@ struct EvaluationReport {
             let tallest = Double(counts.max() ?? 1)
             let bars = counts.enumerated().map { index, count in
                 let height = Double(count) / tallest * 90
-                return "<rect x=\"\(index * 10 + 1)\" y=\"\(Clock.decimal(95 - height, digits: 1))\" "
+                return
+                    "<rect x=\"\(index * 10 + 1)\" y=\"\(Clock.decimal(95 - height, digits: 1))\" "
                     + "width=\"8\" height=\"\(Clock.decimal(height, digits: 1))\"><title>\(count) frames"
                     + "</title></rect>"
             }.joined()
@@ -136,7 +142,8 @@ struct EvaluationReport {
         out += names.map { "<option>\($0)</option>" }.joined()
         out += "</select></label> input | reconstruction | difference, doubled</p>"
         for name in names {
-            out += "<div class=moments data-metric=\"\(name)\"\(name == names.first ? "" : " hidden")>"
+            out +=
+                "<div class=moments data-metric=\"\(name)\"\(name == names.first ? "" : " hidden")>"
             for (title, list) in [("Worst", moments.worst[name]), ("Best", moments.best[name])] {
                 out += "<h3>\(title) by \(name)</h3><div class=grid>"
                 out += (list ?? []).map(figure).joined()

@@ -37,7 +37,8 @@ struct Moments {
 
 /// Collects the extremes of one video while its frames come.
 struct VideoMoments {
-    private var extremes: [String: (frame: Int, score: FrameScore, x: MetricFrame, y: MetricFrame)] = [:]
+    private var extremes:
+        [String: (frame: Int, score: FrameScore, x: MetricFrame, y: MetricFrame)] = [:]
 
     mutating func look(_ frame: Int, _ score: FrameScore, _ x: MetricFrame, _ y: MetricFrame) {
         for (name, value) in Moments.metrics {
@@ -152,7 +153,11 @@ struct EvaluationRun {
         }
         let whole = limit.map { result.frames.count >= $0 } ?? false
         if shorter == nil, !whole {
-            if try a.next() != nil { shorter = distorted } else if try b.next() != nil { shorter = reference }
+            if try a.next() != nil {
+                shorter = distorted
+            } else if try b.next() != nil {
+                shorter = reference
+            }
         }
         return (
             result, shorter.map { "\($0) ends first: \(result.frames.count) frames were compared" }

@@ -48,7 +48,8 @@ enum VideoSet {
             let column = header.firstIndex(of: "videos")
         else {
             throw VideoIOError.badInput(
-                url: meta, problem: "expected a first line with the column videos, found "
+                url: meta,
+                problem: "expected a first line with the column videos, found "
                     + "\"\(String(decoding: (lines.first ?? []).prefix(60), as: UTF8.self))\"")
         }
         var entries: [VideoEntry] = []

@@ -37,43 +37,6 @@ private let cases: [MetricsCase] = {
     return (try? JSONDecoder().decode(MetricsFile.self, from: Data(bytes)))?.cases ?? []
 }()
 
-/// The made-up weights of the golden values, by a 32-bit hash of index and layer.
-private struct MadeUpVGG: WeightSource {
-    let path = "made up"
-    let shapes: [String: [Int]]
-    private static let widths = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
-
-    init() {
-        var shapes: [String: [Int]] = [:]
-        for n in 0..<13 {
-            let (inputs, outputs) = (Self.widths[n], Self.widths[n + 1])
-            shapes["convolution.\(n).weight"] = [outputs, inputs, 3, 3]
-            shapes["convolution.\(n).bias"] = [outputs]
-        }
-        for (k, width) in [64, 128, 256, 512, 512].enumerated() {
-            shapes["linear.\(k).weight"] = [1, width, 1, 1]
-        }
-        self.shapes = shapes
-    }
-
-    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
-        let parts = name.split(separator: ".")
-        let n = Int(parts[1]) ?? 0
-        let inputs = Double(Self.widths[n] * 9)
-        let (layer, scale, offset) =
-            parts[0] == "linear"
-            ? (200 + n, 0.5, 0.5)
-            : parts[2] == "bias" ? (100 + n, 0.1, 0) : (n + 1, (6 / inputs).squareRoot(), 0)
-        for i in destination.indices {
-            var h = (UInt64(i) &+ UInt64(layer) &* 1_000_003) &* 2_654_435_761 & 0xffff_ffff
-            h ^= h >> 15
-            h = h &* 2_246_822_519 & 0xffff_ffff
-            h ^= h >> 13
-            destination[i] = Float((Double(h) / 0x1p32 - 0.5) * 2 * scale + offset)
-        }
-    }
-}
-
 @Suite struct `Metrics` {
     @Test func `the golden values are there`() { #expect(cases.count == 4) }
 
@@ -112,12 +75,30 @@ private struct MadeUpVGG: WeightSource {
 
     @Test func `LPIPS weights of several makers are found, and missing ones are named`() throws {
         let folder = Fixtures.temporaryFolder()
-        let checkpoint = "\(Fixtures.folder)/checkpoints/protocol2.pt"
-        let error = #expect(throws: MetricError.self) {
-            try LPIPS(paths: [checkpoint], device: Device(threads: 1))
+        defer { Fixtures.remove(folder) }
+        let device = Device(threads: 2)
+        let frames = try #require(cases.first?.pairs.first)
+        let expected = try LPIPS(MadeUpVGG(), sources: [], device: device)(frames.0, frames.1)
+        func write(_ name: String, _ part: MadeUpVGG.Part, _ maker: MadeUpVGG.Maker) throws
+            -> String
+        {
+            try MadeUpVGG().write(to: "\(folder)/\(name)", part, maker)
+            return "\(folder)/\(name)"
         }
-        #expect("\(error.map { "\($0)" } ?? "")".contains("VGG-16 trunk"))
-        _ = folder
+        let trunk = try write("vgg16.safetensors", .trunk, .torchvision)
+        let linear = try write("vgg.safetensors", .linear, .package)
+        let whole = try write("whole.safetensors", .all, .reference)
+        for paths in [[trunk, linear], [linear, trunk], [whole]] {
+            let lpips = try LPIPS(paths: paths, device: device)
+            #expect(try lpips(frames.0, frames.1) == expected)
+            #expect(lpips.sources.map(\.path) == paths && lpips.sources[0].sha256.count == 64)
+        }
+        for (paths, words) in [([linear], "VGG-16 trunk"), ([trunk], "linear weights")] {
+            let error = #expect(throws: MetricError.self) {
+                try LPIPS(paths: paths, device: device)
+            }
+            #expect("\(error.map { "\($0)" } ?? "")".contains(words))
+        }
     }
 
     @Test func `SHA-256 of a file`() throws {

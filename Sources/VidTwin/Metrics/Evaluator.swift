@@ -3,7 +3,7 @@ public final class Evaluator: Sendable {
     private let device: Device
     private let lpips: LPIPS?
 
-    /// - Parameter lpips: nil leaves LPIPS out.
+    /// An evaluator on a device; without `lpips`, LPIPS is left out.
     public init(device: Device, lpips: LPIPS?) {
         self.device = device
         self.lpips = lpips
@@ -12,7 +12,8 @@ public final class Evaluator: Sendable {
     /// The metrics of each pair of frames.
     ///
     /// - Throws: `MetricError` for frames that differ in size or are too small.
-    public func scores(_ reference: [MetricFrame], _ distorted: [MetricFrame]) throws -> [FrameScore]
+    public func scores(_ reference: [MetricFrame], _ distorted: [MetricFrame]) throws
+        -> [FrameScore]
     {
         let results = Results(count: reference.count)
         device.pool.parallel(reference.count) { i, _ in
@@ -83,7 +84,9 @@ extension VidTwinModel {
         let values = try decode(latents).values
         let frame = values.count / configuration.frames
         let bad = values.count { !$0.isFinite }
-        if bad > 0 { throw ModelError.nonFinite(what: "reconstruction", count: bad, of: values.count) }
+        if bad > 0 {
+            throw ModelError.nonFinite(what: "reconstruction", count: bad, of: values.count)
+        }
         return pictures.indices.map { t in
             MetricFrame(
                 height: configuration.height, width: configuration.width,

@@ -116,7 +116,10 @@ private struct LPIPSWeights: WeightSource {
         let trunk = (0..<13).flatMap { ["convolution.\($0).weight", "convolution.\($0).bias"] }
         let linear = (0..<5).map { "linear.\($0).weight" }
         for (what, names, hint) in [
-            ("the VGG-16 trunk", trunk, "torchvision's vgg16 state dict, features.0 to features.28"),
+            (
+                "the VGG-16 trunk", trunk,
+                "torchvision's vgg16 state dict, features.0 to features.28"
+            ),
             ("the linear weights", linear, "the lpips package's vgg.pth, lin0 to lin4"),
         ] {
             let missing = names.filter { places[$0] == nil }
@@ -143,7 +146,9 @@ private struct LPIPSWeights: WeightSource {
         {
             return "convolution.\(convolution).\(kind)"
         }
-        guard group == "model", number == "1", kind == "weight", parts.count >= 4 else { return nil }
+        guard group == "model", number == "1", kind == "weight", parts.count >= 4 else {
+            return nil
+        }
         let digits = parts[parts.count - 4].filter(\.isNumber)
         return Int(digits).flatMap { (0..<5).contains($0) ? "linear.\($0).weight" : nil }
     }

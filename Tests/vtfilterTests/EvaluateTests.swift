@@ -1,0 +1,244 @@
+import FoundationEssentials
+import Testing
+import VidTwin
+import VidTwinTestSupport
+
+/// What is read back of the JSON.
+private struct Evaluation: Decodable {
+    struct Model: Decodable {
+        let checkpointSHA256: String
+        let latentNumbersPerClip: Int
+    }
+    struct Failure: Decodable {
+        let name, error: String
+    }
+    struct LPIPSFile: Decodable {
+        let sha256: String
+    }
+    let model: Model?
+    let lpips: [LPIPSFile]
+    let videos: [VideoScore]
+    let failures: [Failure]
+    let notes: [String]
+    let pooled: PooledScore
+}
+
+private func decoded(_ bytes: [UInt8]) throws -> Evaluation {
+    try JSONDecoder().decode(Evaluation.self, from: Data(bytes))
+}
+
+@Suite struct `vtfilter evaluate` {
+    @Test func `the bundled model's figures are its card's`() throws {
+        let result = Shell.run(
+            "vtfilter evaluate --data-dir $MEDIA --frames 64 --sample-fps source --json - -q")
+        #expect(result.status == 0, "\(result.errors)")
+        let evaluation = try decoded(result.output)
+        #expect(evaluation.videos.map(\.name) == ["bunny.mp4", "city.mp4"])
+        #expect(evaluation.videos.map(\.frames.count) == [64, 64])
+        #expect(abs((evaluation.videos[0].mean?.psnr ?? 0) - 17.36) < 0.1)
+        #expect(abs((evaluation.videos[1].mean?.psnr ?? 0) - 14.46) < 0.1)
+        #expect(evaluation.model?.latentNumbersPerClip == 8064)
+        #expect(evaluation.lpips.isEmpty && evaluation.videos[0].frames[0].lpips == nil)
+    }
+
+    @Test func `threads and shards give the same bytes`() {
+        let result = Shell.run(
+            """
+            mkdir set; for i in 1 2 3; do
+              ffmpeg -v error -i $MEDIA/city.mp4 -ss 0.$i -frames:v 18 -c:v libx264 set/$i.mp4; done
+            echo junk > set/4.mkv
+            run="vtfilter evaluate --data-dir set -q"
+            $run --json a.json --threads 1 2> /dev/null
+            $run --json b.json --threads 3 2> /dev/null
+            for i in 1 2 3; do $run --shard $i/3 --json s$i.json 2> /dev/null; done
+            vtfilter evaluate -q --merge s3.json s1.json s2.json --json c.json; echo $?
+            cmp a.json b.json && cmp a.json c.json && echo same
+            vtfilter evaluate -q --merge s1.json s1.json; echo $?
+            sed 's/"fit" : "crop"/"fit" : "pad"/' s2.json > other.json
+            vtfilter evaluate -q --merge s1.json other.json; echo $?
+            vtfilter evaluate -q --merge s1.json set/4.mkv; echo $?
+            """)
+        #expect(result.text == "3\nsame\n3\n3\n3", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("1.mp4 is in") && result.errors.contains("options"))
+    }
+
+    @Test func `PSNR is ffmpeg's, frame by frame, and SSIM near it`() throws {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 20 -vf scale=240:136 -c:v libx264 -qp 0 \
+              -pix_fmt yuv444p a.mp4
+            ffmpeg -v error -i a.mp4 -c:v libx264 -crf 38 b.mp4
+            vtfilter evaluate --reference a.mp4 --distorted b.mp4 --json r.json --csv - -q
+            f="bicubic+accurate_rnd+full_chroma_int"
+            ffmpeg -v error -i b.mp4 -i a.mp4 -lavfi \
+              "[0:v]scale=flags=$f,format=gbrp[a];[1:v]scale=flags=$f,format=gbrp[b];[a][b]psnr=stats_file=psnr.log" -f null -
+            ffmpeg -v error -i b.mp4 -i a.mp4 -lavfi \
+              "[0:v]scale=flags=$f,format=gbrp[a];[1:v]scale=flags=$f,format=gbrp[b];[a][b]ssim=stats_file=ssim.log" -f null -
+            sed 's/.*psnr_avg:\\([0-9.]*\\).*/psnr \\1/' psnr.log
+            sed 's/.*All:\\([0-9.]*\\).*/ssim \\1/' ssim.log
+            """)
+        #expect(result.status == 0, "\(result.errors)")
+        let lines = result.text.split(separator: "\n").map(String.init)
+        let ours = lines.filter { $0.hasPrefix("\"") }
+            .map { $0.split(separator: ",").compactMap { Double($0) } }
+        func theirs(_ name: String) -> [Double] {
+            lines.filter { $0.hasPrefix(name) }.compactMap { Double($0.dropFirst(5)) }
+        }
+        let (psnrs, ssims) = (theirs("psnr"), theirs("ssim"))
+        #expect(ours.count == 20 && psnrs.count == 20 && ssims.count == 20, "\(result.text)")
+        for (mine, (psnr, ssim)) in zip(ours, zip(psnrs, ssims)) {
+            #expect(abs(mine[1] - psnr) <= 0.011, "PSNR \(mine[1]), ffmpeg \(psnr)")
+            #expect(abs(mine[2] - ssim) <= 0.06, "SSIM \(mine[2]), ffmpeg \(ssim)")
+        }
+    }
+
+    @Test func `filled frames are not scored`() throws {
+        let result = Shell.run(
+            "vtfilter evaluate $MEDIA/city.mp4 --frames 17 --json - -q --sample-fps source")
+        let video = try #require(try decoded(result.output).videos.first)
+        #expect(video.frames.count == 17 && video.clips == [16, 1])
+    }
+
+    @Test func `an unreadable video is reported and skipped, and stops a strict run`() throws {
+        let result = Shell.run(
+            """
+            mkdir -p set/inner; cp $MEDIA/city.mp4 "set/inner/ö & <b>.MP4"; echo junk > set/a.mp4
+            echo text > set/readme.txt
+            vtfilter evaluate --data-dir set --frames 2 --json r.json -q; echo $?
+            vtfilter evaluate --data-dir set --frames 2 --json none.json --strict -q; echo $?
+            ls
+            """)
+        #expect(result.text == "3\n3\nr.json\nset", "\(result.text) \(result.errors)")
+        let again = Shell.run(
+            """
+            mkdir -p set/inner; cp $MEDIA/city.mp4 "set/inner/ö & <b>.MP4"; echo junk > set/a.mp4
+            vtfilter evaluate --data-dir set --frames 2 --json - -q
+            """)
+        let evaluation = try decoded(again.output)
+        #expect(evaluation.videos.map(\.name) == ["inner/ö & <b>.MP4"])
+        #expect(evaluation.failures.map(\.name) == ["a.mp4"])
+    }
+
+    @Test func `Reference: bad lines of a list are reported, names may be UTF-8`() throws {
+        let result = Shell.run(
+            """
+            mkdir set; cp $MEDIA/city.mp4 "set/ü,1.mp4"; cp $MEDIA/city.mp4 set/unlisted.mp4
+            printf 'id,videos\\r\\n1,"ü,1.mp4"\\n2\\n3,missing.mp4\\n4,\\xff\\xfe\\n5,"open\\n' > meta.csv
+            vtfilter evaluate --data-dir set --meta meta.csv --frames 1 --json - -q
+            """)
+        #expect(result.status == 3)
+        let evaluation = try decoded(result.output)
+        #expect(evaluation.videos.map(\.name) == ["ü,1.mp4"])
+        #expect(
+            evaluation.failures.map(\.name)
+                == ["meta.csv, line 3", "meta.csv, line 5", "meta.csv, line 6", "missing.mp4"])
+    }
+
+    @Test func `videos of different size or length`() throws {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 20 -s 64x48 -c:v libx264 a.mp4
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 25 -s 64x48 -c:v libx264 b.mp4
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 3 -s 8x8 -c:v libx264 c.mp4
+            vtfilter evaluate --reference a.mp4 --distorted c.mp4 -q; echo $?
+            vtfilter evaluate --reference c.mp4 --distorted c.mp4 -q; echo $?
+            vtfilter evaluate --reference b.mp4 --distorted a.mp4 --json r.json -q; echo $?
+            grep -c 'a.mp4 ends first: 20 frames' r.json
+            """)
+        #expect(result.text == "3\n3\n0\n1", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("64x48") && result.errors.contains("11x11"))
+    }
+
+    @Test(arguments: [
+        ("", "found none"), ("a.mp4 --data-dir .", "found 2"), ("--reference a.mp4", "--distorted"),
+        ("--meta x.csv a.mp4", "--data-dir"), ("a.mp4 --frames 0", "--frames 0"),
+        ("a.mp4 --shard 3/2", "--shard 3/2"), ("a.mp4 --sample-fps x", "--sample-fps x"),
+        ("a.mp4 --json - --csv -", "standard output"), ("a.mp4 a.mp4", "named twice"),
+    ])
+    func `contradictory options are usage errors`(_ options: String, _ words: String) {
+        let result = Shell.run("vtfilter evaluate \(options)")
+        #expect(result.status == 2, "\(options): \(result.errors)")
+        #expect(result.errors.contains(words), "\(options): \(result.errors)")
+    }
+
+    @Test func `LPIPS from named files, with their hashes`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        try MadeUpVGG().write(to: "\(folder)/vgg16.safetensors", .trunk, .torchvision)
+        try MadeUpVGG().write(to: "\(folder)/vgg.safetensors", .linear, .package)
+        let result = Shell.run(
+            """
+            vtfilter evaluate $MEDIA/city.mp4 --frames 2 --json - -q \
+              --lpips vgg16.safetensors --lpips vgg.safetensors
+            """, in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        let evaluation = try decoded(result.output)
+        #expect(evaluation.lpips.count == 2 && evaluation.lpips[0].sha256.count == 64)
+        #expect(evaluation.videos[0].frames.allSatisfy { ($0.lpips ?? 0) > 0 })
+        #expect(evaluation.pooled.overVideos?.lpips != nil)
+        let missing = Shell.run(
+            "vtfilter evaluate $MEDIA/city.mp4 --lpips vgg.safetensors", in: folder)
+        #expect(missing.status == 4 && missing.errors.contains("VGG-16 trunk"))
+    }
+
+    @Test func `Reference: sampling is by time, whatever the source's rate`() throws {
+        for (rate, frames, expected) in [
+            ("25", 25, 25), ("50", 50, 25), ("12.5", 12, 24), ("24", 24, 25),
+            ("30000/1001", 30, 25),
+        ] {
+            let result = Shell.run(
+                """
+                ffmpeg -v error -f lavfi -i testsrc=s=224x224:r=\(rate) -frames:v \(frames) \
+                  -c:v libx264 in.mkv
+                vtfilter evaluate in.mkv --json - -q
+                """)
+            let video = try #require(try decoded(result.output).videos.first)
+            #expect(abs(video.frames.count - expected) <= 1, "\(rate): \(video.frames.count)")
+        }
+        // A source of 25 frames a second is taken frame by frame, though its container rounds times.
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -c copy in.mkv
+            vtfilter evaluate in.mkv --frames 40 --csv a.csv -q
+            vtfilter evaluate in.mkv --frames 40 --csv b.csv -q --sample-fps source
+            cmp a.csv b.csv && echo same
+            """)
+        #expect(result.text == "same", "\(result.errors)")
+    }
+
+    @Test func `the page works in a browser: no errors, no network, sortable, names are text`() {
+        let result = Shell.run(
+            """
+            mkdir set; cp $MEDIA/city.mp4 "set/<script>alert(1)<\\\\script>.mp4"; cp $MEDIA/bunny.mp4 set/z.mp4
+            echo junk > "set/<img src=x onerror=alert(2)>.mkv"
+            vtfilter evaluate --data-dir set --frames 20 --report page.html -q 2> /dev/null
+            grep -c -i -E '(src|href)="?(https?:)?//' page.html
+            cat > clicks.js << 'EOF'
+            addEventListener('error', event => document.title += ' ERROR ' + event.message);
+            const names = () => [...document.querySelectorAll('table.sortable tbody tr')]
+              .map(row => row.cells[0].dataset.value.slice(-5)).join(' ');
+            const seen = [names()];
+            const button = document.querySelectorAll('table.sortable th button')[2];
+            button.click(); seen.push(names()); button.click(); seen.push(names());
+            const choice = document.getElementById('metric');
+            choice.value = 'SSIM'; choice.onchange();
+            seen.push([...document.querySelectorAll('.moments')].map(part => part.hidden).join(' '));
+            seen.push(document.querySelectorAll('.moment img').length);
+            seen.push([...document.images].every(image => image.complete && image.naturalWidth > 0));
+            seen.push(document.documentElement.scrollWidth <= innerWidth);
+            document.title = seen.join('|');
+            EOF
+            { cat page.html; echo '<script>onload = () => {'; cat clicks.js; echo '};</script>'; } > clicked.html
+            for width in 1280 500; do
+              chromium --headless=new --no-sandbox --disable-gpu --enable-logging=stderr \
+                --user-data-dir=$PWD/profile --window-size=$width,900 --dump-dom \
+                "file://$PWD/clicked.html" 2> log | grep -o '<title>[^<]*</title>' | head -n 1
+              grep -c 'CONSOLE.*[Ee]rror' log
+            done
+            """, seconds: 110)
+        let title =
+            "<title>&gt;.mp4 z.mp4|&gt;.mp4 z.mp4|z.mp4 &gt;.mp4|true false|24|true|true</title>"
+        #expect(
+            result.text == "0\n\(title)\n0\n\(title)\n0", "\(result.text) \(result.errors)")
+    }
+}
