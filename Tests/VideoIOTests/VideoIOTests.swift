@@ -66,8 +66,9 @@ private func frames(_ reader: VideoReader) throws -> [RGBFrame] {
         let folder = Fixtures.temporaryFolder()
         let made = Shell.run(
             """
-            ffmpeg -v error -f lavfi -i gradients=s=224x224:d=1 -frames:v 1 -pix_fmt yuv444p10le \
-              -strict -1 -f yuv4mpegpipe ten.y4m
+            ffmpeg -v error -f lavfi \
+              -i "nullsrc=s=224x224,format=yuv444p10le,geq=lum='64+X*3+Y':cb=512:cr=512" \
+              -frames:v 1 -strict -1 -f yuv4mpegpipe ten.y4m
             """, in: folder)
         #expect(made.status == 0, "\(made.errors)")
         let frame = try #require(try reader("\(folder)/ten.y4m").next())
