@@ -48,12 +48,13 @@ let package = Package(
             dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML", "CCrypto"],
             swiftSettings: strict),
 
-        // Media and the command line.
+        // Files and streams, and the command line.
+        .target(name: "LatentIO", swiftSettings: strict),
         .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "VidTwin", "VideoIO",
+                "VidTwin", "VideoIO", "LatentIO",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -68,6 +69,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LatentIOTests", dependencies: ["LatentIO", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "VideoIOTests", dependencies: ["VideoIO", "VidTwinTestSupport"],

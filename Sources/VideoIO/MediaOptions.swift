@@ -23,6 +23,15 @@ public struct Rational: Sendable, Hashable, CustomStringConvertible {
         self.init(value)
     }
 
+    /// A ratio as `description` writes it.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let numerator = parts.first.flatMap({ Int32($0) }), parts.count <= 2,
+            let denominator = parts.count == 2 ? Int32(parts[1]) : 1, denominator > 0
+        else { return nil }
+        self.init(numerator, denominator)
+    }
+
     var av: AVRational { AVRational(num: numerator, den: denominator) }
 
     /// As a floating-point number.

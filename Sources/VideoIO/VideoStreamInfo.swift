@@ -28,7 +28,63 @@ public struct VideoStreamInfo: @unchecked Sendable {
     let colorRange: AVColorRange
     let colorPrimaries: AVColorPrimaries
     let colorTransfer: AVColorTransferCharacteristic
-    let identity: FileIdentity
+    let identity: FileIdentity?
+
+    /// Colour matrix and range, in libav's numbers.
+    public var colors: (space: Int, range: Int) {
+        (Int(colorSpace.rawValue), Int(colorRange.rawValue))
+    }
+
+    /// A stream that is not read from a video but made, for instance from latents.
+    ///
+    /// - Throws: `VideoIOError.usage` for a pixel format or a size that does not exist.
+    public init(
+        format: String, size: PictureSize, pixelFormat: String, timeBase: Rational,
+        frameRate: Rational?, sampleAspect: Rational, colors: (space: Int, range: Int)
+    ) throws(VideoIOError) {
+        let id = av_get_pix_fmt(pixelFormat)
+        guard let description = av_pix_fmt_desc_get(id) else {
+            throw .usage("\(pixelFormat): no such pixel format")
+        }
+        guard size.isSensible, timeBase.numerator > 0, timeBase.denominator > 0 else {
+            throw .usage("frames of \(size), time base \(timeBase): no such video")
+        }
+        self.format = format
+        self.size = size
+        self.pixelFormat = pixelFormat
+        bitDepth = Int(vt_depth(description))
+        hasAlpha = description.pointee.flags & UInt64(AV_PIX_FMT_FLAG_ALPHA) != 0
+        self.timeBase = timeBase
+        self.frameRate = frameRate
+        self.sampleAspect = sampleAspect
+        frameCount = nil
+        audio = nil
+        pixelFormatID = id
+        let known = 0..<256
+        colorSpace = AVColorSpace(
+            rawValue: known.contains(colors.space) ? UInt32(colors.space) : 2)
+        colorRange = AVColorRange(
+            rawValue: known.contains(colors.range) ? UInt32(colors.range) : 0)
+        colorPrimaries = AVCOL_PRI_UNSPECIFIED
+        colorTransfer = AVCOL_TRC_UNSPECIFIED
+        identity = nil
+    }
+
+    init(
+        format: String, size: PictureSize, pixelFormat: String, bitDepth: Int, hasAlpha: Bool,
+        timeBase: Rational, frameRate: Rational?, sampleAspect: Rational, frameCount: Int?,
+        audio: AudioStreamInfo?, pixelFormatID: AVPixelFormat, colorSpace: AVColorSpace,
+        colorRange: AVColorRange, colorPrimaries: AVColorPrimaries,
+        colorTransfer: AVColorTransferCharacteristic, identity: FileIdentity
+    ) {
+        (self.format, self.size, self.pixelFormat) = (format, size, pixelFormat)
+        (self.bitDepth, self.hasAlpha, self.timeBase) = (bitDepth, hasAlpha, timeBase)
+        (self.frameRate, self.sampleAspect) = (frameRate, sampleAspect)
+        (self.frameCount, self.audio, self.pixelFormatID) = (frameCount, audio, pixelFormatID)
+        (self.colorSpace, self.colorRange) = (colorSpace, colorRange)
+        (self.colorPrimaries, self.colorTransfer) = (colorPrimaries, colorTransfer)
+        self.identity = identity
+    }
 }
 
 /// An audio stream that is copied packet by packet.

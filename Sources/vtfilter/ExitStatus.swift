@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LatentIO
 import VidTwin
 import VideoIO
 
@@ -33,6 +34,15 @@ enum ExitStatus {
             case .memory, .nonFinite, .shape: return failure
             }
         case let error as CheckpointError:
+            Log.error("\(error)")
+            return badModel
+        case let error as LatentError:
+            Log.error("\(error)")
+            switch error {
+            case .malformed, .truncated: return badInput
+            case .failure, .brokenPipe: return failure
+            }
+        case let error as ForeignLatents:
             Log.error("\(error)")
             return badModel
         case let error as MetricError:

@@ -18,7 +18,7 @@ final class Progress: Sendable {
     /// Whether a progress line stands on the terminal.
     private static let lineStands = Atomic<Bool>(false)
 
-    init(_ options: StreamOptions, total: Int?, writer: VideoWriter) throws {
+    init(_ options: StreamOptions, total: Int?) throws {
         self.total = total
         showsLine = isatty(2) == 1 && !options.noProgress && !options.quiet
         var descriptor: Int32?
@@ -33,11 +33,11 @@ final class Progress: Sendable {
         state = Mutex(State(descriptor: descriptor))
     }
 
-    /// One more frame is written.
-    func wrote() {
+    /// So many more frames are written.
+    func wrote(_ frames: Int = 1) {
         let now = Clock.now
         state.withLock { state in
-            state.frames += 1
+            state.frames += frames
             if now - state.lastReport < 0.5 { return }
             state.lastReport = now
             report(state, now, "continue")

@@ -30,8 +30,7 @@ struct Reconstruct: ParsableCommand {
     }
 
     func run() throws {
-        Log.configure(quiet: streams.quiet, verbose: streams.verbose)
-        if streams.verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        streams.configureLog()
         let interruption = Interruption()
         let loaded = try model.load()
         let size = PictureSize(
@@ -39,8 +38,7 @@ struct Reconstruct: ParsableCommand {
         let reader = try streams.openInput(size, interruption.reading)
         let writer = try streams.openOutput(like: reader.stream, size)
         interruption.protect(writer.temporaryPath)
-        let progress = try Progress(
-            streams, total: streams.expectedFrames(reader.stream), writer: writer)
+        let progress = try Progress(streams, total: streams.expectedFrames(reader.stream))
         var options = Session.Options()
         options.part = part
         options.samplingSeed = sample ? seed ?? 0 : nil

@@ -98,6 +98,12 @@ struct StreamOptions: ParsableArguments {
         }
     }
 
+    /// Words as the options ask for.
+    func configureLog() {
+        Log.configure(quiet: quiet, verbose: verbose)
+        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+    }
+
     /// Opens the input for frames of the model's size and says what happens to the picture.
     func openInput(_ size: PictureSize, _ cancellation: Cancellation) throws -> VideoReader {
         var options = InputOptions(url: input)

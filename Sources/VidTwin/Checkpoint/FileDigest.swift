@@ -3,6 +3,19 @@ import Glibc
 
 /// SHA-256 of files, by libcrypto.
 public enum FileDigest {
+    /// The SHA-256 of a text as 64 hexadecimal digits.
+    public static func sha256(text: String) -> String {
+        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
+        let bytes = Array(text.utf8)
+        EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
+        return hexadecimal(digest)
+    }
+
+    private static func hexadecimal(_ digest: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef")
+        return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+
     /// The SHA-256 of a file as 64 hexadecimal digits.
     ///
     /// - Throws: `CheckpointError.file` where it cannot be read.
@@ -27,7 +40,6 @@ public enum FileDigest {
         }
         var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
         EVP_DigestFinal_ex(context, &digest, &length)
-        let digits = Array("0123456789abcdef")
-        return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+        return hexadecimal(digest)
     }
 }

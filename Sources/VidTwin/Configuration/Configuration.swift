@@ -125,6 +125,21 @@ public struct Configuration: Hashable, Sendable {
             / Double(frames * height * width * 3)
     }
 
+    /// SHA-256 of everything that makes the model what it is; two files that say the same in other
+    /// words have the same one.
+    public var fingerprint: String {
+        func text(_ t: TransformerConfiguration) -> String {
+            "\(t.frames) \(t.pixelHeight) \(t.pixelWidth) \(t.patch.time) \(t.patch.height) "
+                + "\(t.patch.width) \(t.width) \(t.depth) \(t.heads) \(t.hidden) \(t.causal)"
+        }
+        let q = qformer
+        return FileDigest.sha256(
+            text: "vidtwin 1; \(text(encoder)); \(text(decoder)); \(q.queries) \(q.width) "
+                + "\(q.contextWidth) \(q.layers) \(q.hidden) \(q.heads) \(q.crossAttentionEvery); "
+                + "\(structureChannels) \(structureBlocks) \(initialChannels) \(downsamplesDynamics) "
+                + "\(dynamicsBlocks) \(dynamicsChannels)")
+    }
+
     /// A stride-2 convolution of size 3 halves, rounding up.
     private func halved(_ size: Int, _ times: Int) -> Int {
         (0..<times).reduce(size) { size, _ in (size + 1) / 2 }

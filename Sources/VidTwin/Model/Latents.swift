@@ -50,6 +50,13 @@ public struct LatentMoments: Sendable {
         Latents(structure: structure.mean, dynamicsX: dynamicsX.mean, dynamicsY: dynamicsY.mean)
     }
 
+    /// The log-variances, laid out like latents.
+    public var logVariance: Latents {
+        Latents(
+            structure: structure.logVariance, dynamicsX: dynamicsX.logVariance,
+            dynamicsY: dynamicsY.logVariance)
+    }
+
     /// `mean + exp(log-variance / 2) · noise`, noise as PyTorch's CPU generator gives it.
     public func sample(_ generator: inout TorchGenerator) -> Latents {
         Latents(
@@ -88,7 +95,7 @@ public enum Part: String, Sendable, CaseIterable {
 
 extension LatentMoments {
     /// A sample, where there is a generator, else the mean.
-    func latents(sampling generator: inout TorchGenerator?) -> Latents {
+    package func latents(sampling generator: inout TorchGenerator?) -> Latents {
         guard var drawing = generator else { return mean }
         defer { generator = drawing }
         return sample(&drawing)

@@ -92,4 +92,27 @@ extension VidTwinModel {
         }
         return clip
     }
+
+    /// The first `count` frames of a decoded clip `[1, frames, height, width, 3]`.
+    ///
+    /// - Throws: `ModelError.nonFinite` where the result is no picture.
+    package func pictures(
+        _ clip: Tensor, count: Int, depths: [Picture.Depth]
+    ) throws -> [Picture] {
+        let (c, frame) = (configuration, clip.count / clip.dim(1))
+        var (pictures, nonFinite): ([Picture], Int) = ([], 0)
+        for t in 0..<count {
+            let (picture, bad) = clip.withPointer {
+                Picture.from(
+                    $0 + t * frame, width: c.width, height: c.height, depth: depths[t])
+            }
+            pictures.append(picture)
+            nonFinite += bad
+        }
+        if nonFinite > 0 {
+            throw ModelError.nonFinite(
+                what: "reconstruction", count: nonFinite, of: count * frame)
+        }
+        return pictures
+    }
 }

@@ -42,28 +42,8 @@ public final class Session {
     private func reconstruct(_ clip: ClipAssembler<Picture>.Clip) throws -> [Picture] {
         let moments = try model.moments(model.clip(clip.elements))
         let latents = moments.latents(sampling: &generator)
-        return try pictures(
+        return try model.pictures(
             try model.decode(latents, part: options.part), count: clip.valid,
             depths: clip.elements.map(\.depth))
-    }
-
-    private func pictures(
-        _ clip: Tensor, count: Int, depths: [Picture.Depth]
-    ) throws -> [Picture] {
-        let (c, frame) = (model.configuration, clip.count / clip.dim(1))
-        var (pictures, nonFinite): ([Picture], Int) = ([], 0)
-        for t in 0..<count {
-            let (picture, bad) = clip.withPointer {
-                Picture.from(
-                    $0 + t * frame, width: c.width, height: c.height, depth: depths[t])
-            }
-            pictures.append(picture)
-            nonFinite += bad
-        }
-        if nonFinite > 0 {
-            throw ModelError.nonFinite(
-                what: "reconstruction", count: nonFinite, of: count * frame)
-        }
-        return pictures
     }
 }

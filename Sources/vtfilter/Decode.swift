@@ -1,0 +1,181 @@
+import ArgumentParser
+import Glibc
+import LatentIO
+import VidTwin
+import VideoIO
+
+/// `vtfilter decode`
+struct Decode: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Decode latents to a stream of frames.",
+        discussion: """
+            Reads what encode writes. Rate, timestamps, size, pixel format and number of frames come \
+            back from the stream; -f, --pix-fmt and -r change the output (y4m unless said otherwise).
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+
+    @Option(name: [.customShort("i"), .long], help: ArgumentHelp("Latents, or -.", valueName: "file"))
+    var input = "-"
+
+    @Option(name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
+    var output = "-"
+
+    @Option(
+        name: [.customShort("f"), .customLong("format"), .customLong("output-format")],
+        help: ArgumentHelp("Output format.", valueName: "format"))
+    var format: String?
+
+    @Option(
+        name: [.customLong("pix-fmt"), .customLong("output-pix-fmt")],
+        help: ArgumentHelp("Output pixel format.", valueName: "format"))
+    var pixelFormat: String?
+
+    @Option(
+        name: [.customShort("r"), .customLong("rate")],
+        help: ArgumentHelp("Output rate, whatever the latents say.", valueName: "rate"))
+    var rate: String?
+
+    @Option(help: "Which latents are decoded: all, structure or dynamics.")
+    var part: Part = .all
+
+    @Flag(help: "Decode latents of another model where shapes agree.")
+    var force = false
+
+    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
+    var overwrite = false
+
+    @Flag(name: .shortAndLong, help: "Only errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "More words.")
+    var verbose = false
+
+    func validate() throws {
+        if let rate, Rational(frameRate: rate) == nil {
+            throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
+        }
+    }
+
+    func run() throws {
+        Log.configure(quiet: quiet, verbose: verbose)
+        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        let interruption = Interruption()
+        let files = try model.files()
+        let loaded = try model.load()
+        let identity = try ModelIdentity(loaded, files)
+        let source = try LatentInput(input)
+        let reader = LatentReader(descriptor: source.descriptor, place: source.place)
+        var sink: FrameSink?
+        var fault: (any Error)?
+        do {
+            while let sample = try reader.next(), interruption.signal == nil {
+                try identity.check(sample, force: force)
+                let (latents, available) = try Latents.of(sample, for: loaded)
+                let wanted = part == .all ? available : part
+                if available != .all, wanted != available {
+                    throw VideoIOError.usage(
+                        "--part \(part.rawValue): the latents hold \(available.rawValue) only")
+                }
+                let open = try sink ?? openSink(sample.info, loaded, interruption)
+                sink = open
+                let clip = try loaded.decode(latents, part: wanted)
+                try open.write(clip, sample.info, loaded)
+            }
+        } catch let error as LatentError {
+            fault = error  // after whole samples
+        } catch {
+            sink?.writer.abandon()
+            throw error
+        }
+        if let sink {
+            try sink.writer.finish()
+        } else if fault == nil {
+            throw LatentError.malformed(
+                place: source.place, expected: "samples of latents", found: "none")
+        }
+        if let signal = interruption.signal { throw Interrupted(signal: signal) }
+        if let fault { throw fault }
+    }
+
+    private func openSink(
+        _ info: LatentInfo, _ model: VidTwinModel, _ interruption: Interruption
+    ) throws -> FrameSink {
+        guard let timeBase = Rational(info.timeBase), let aspect = Rational(info.sampleAspect) else {
+            throw LatentError.malformed(
+                place: input, expected: "timeBase and sampleAspect as ratios",
+                found: "\(info.timeBase), \(info.sampleAspect)")
+        }
+        let forced = rate.flatMap { Rational(frameRate: $0) }
+        let c = model.configuration
+        let size = PictureSize(width: c.width, height: c.height)
+        let stream = try VideoStreamInfo(
+            format: "yuv4mpegpipe", size: size, pixelFormat: info.pixelFormat,
+            timeBase: forced.map { Rational($0.denominator, $0.numerator) } ?? timeBase,
+            frameRate: forced ?? info.rate.flatMap { Rational($0) }, sampleAspect: aspect,
+            colors: (info.colorSpace, info.colorRange))
+        var options = OutputOptions(url: output)
+        (options.format, options.pixelFormat, options.overwrite) = (format, pixelFormat, overwrite)
+        let writer = try VideoWriter(options, like: stream, size: size)
+        interruption.protect(writer.temporaryPath)
+        return FrameSink(
+            writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,
+            constantRate: forced != nil)
+    }
+}
+
+/// Writes decoded clips with the times that their latents remember.
+final class FrameSink {
+    let writer: VideoWriter
+    private let depth: SampleDepth
+    private let constantRate: Bool
+    private var written = 0
+    private var next: Int?  // index of the next frame of the video
+
+    init(writer: VideoWriter, depth: SampleDepth, constantRate: Bool) {
+        (self.writer, self.depth, self.constantRate) = (writer, depth, constantRate)
+    }
+
+    /// Writes the frames of a clip that no clip before had.
+    func write(_ clip: Tensor, _ info: LatentInfo, _ model: VidTwinModel) throws {
+        let c = model.configuration
+        guard (1...c.frames).contains(info.validFrames), info.pts.count == info.validFrames else {
+            throw ModelError.shape(
+                what: "valid frames and their times", expected: [c.frames],
+                found: [info.validFrames, info.pts.count])
+        }
+        let pictures = try model.pictures(
+            clip, count: info.validFrames,
+            depths: Array(repeating: depth == .eight ? .eight : .sixteen, count: info.validFrames))
+        // Windows may overlap: each frame is taken from the first that has it.
+        let known = min(max((next ?? info.firstFrame) - info.firstFrame, 0), info.validFrames)
+        for t in known..<info.validFrames {
+            let isLast = t == info.validFrames - 1
+            let duration = isLast ? info.lastDuration : info.pts[t + 1] - info.pts[t]
+            try writer.write(
+                RGBFrame(
+                    width: c.width, height: c.height, depth: depth, bytes: pictures[t].bytes,
+                    pts: constantRate ? Int64(written) : info.pts[t],
+                    duration: constantRate ? 1 : duration))
+            written += 1
+        }
+        next = info.firstFrame + info.validFrames
+    }
+}
+
+/// Where latents come from.
+final class LatentInput {
+    let descriptor: Int32
+    /// For messages.
+    let place: String
+
+    init(_ url: String) throws {
+        descriptor = url == "-" ? 0 : open(url, O_RDONLY | O_CLOEXEC)
+        place = url == "-" ? "standard input" : url
+        if descriptor < 0 {
+            throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
+        }
+    }
+
+    deinit { if descriptor > 2 { close(descriptor) } }
+}

@@ -1,0 +1,158 @@
+public import ArgumentParser
+import Glibc
+public import LatentIO
+import VidTwin
+import VideoIO
+
+extension LatentType: ExpressibleByArgument {}
+extension LatentLayout: ExpressibleByArgument {}
+
+/// `vtfilter encode`
+struct Encode: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Encode a stream to latents: a tar stream, one sample a clip.",
+        discussion: """
+            vtfilter encode -i in.mp4 > latents.tar; vtfilter decode < latents.tar > out.y4m
+
+            The stream is a ustar archive in WebDataset layout: KEY.structure.npy, \
+            KEY.dynamics_x.npy, KEY.dynamics_y.npy and KEY.json for each clip.
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Streams") var streams: StreamOptions
+
+    @Option(help: "Which latents are written: all, structure or dynamics.")
+    var part: Part = .all
+
+    @Flag(help: "Sample the latents; their mean otherwise.")
+    var sample = false
+
+    @Option(help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
+    var seed: UInt64?
+
+    @Option(help: "Numbers of 16 or 32 bits: f16, f32.")
+    var latentDtype: LatentType = .f32
+
+    @Flag(help: "Write log-variances too.")
+    var withLogvar = false
+
+    @Option(help: "vidtwin, or cowvla: one dynamics vector a clip.")
+    var layout: LatentLayout = .vidtwin
+
+    @Option(help: ArgumentHelp("Frames from one clip to the next (default: a clip).", valueName: "n"))
+    var stride: Int?
+
+    @Option(help: ArgumentHelp("Name of the samples (default: the input's).", valueName: "name"))
+    var name: String?
+
+    func validate() throws {
+        if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
+        if let stride, stride < 1 { throw ValidationError("--stride \(stride): expected 1 or more") }
+        if streams.outputFormat != nil || streams.outputPixelFormat != nil {
+            throw ValidationError("encode writes latents: --output-format and --output-pix-fmt are "
+                + "for frames")
+        }
+    }
+
+    func run() throws {
+        streams.configureLog()
+        let interruption = Interruption()
+        let files = try model.files()
+        let loaded = try model.load()
+        let c = loaded.configuration
+        let step = stride ?? c.frames
+        if step > c.frames {
+            throw VideoIOError.usage(
+                "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
+        }
+        let identity = try ModelIdentity(loaded, files)
+        let reader = try streams.openInput(
+            PictureSize(width: c.width, height: c.height), interruption.reading)
+        let output = try LatentOutput(streams.output, overwrite: streams.overwrite)
+        interruption.protect(output.temporaryPath)
+        let writer = LatentWriter(
+            descriptor: output.descriptor, place: output.place, type: latentDtype)
+        let progress = try Progress(streams, total: streams.expectedFrames(reader.stream))
+
+        let queue = BoundedQueue<RGBFrame>(capacity: 2 * c.frames)
+        let reading = BackgroundReader(reader, into: queue)
+        var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
+        var generator = sample ? TorchGenerator(seed: seed ?? 0) : nil
+        var index = 0
+        func write(_ clip: ClipAssembler<RGBFrame>.Clip) throws {
+            let moments = try loaded.moments(loaded.clip(clip.elements.map(\.picture)))
+            let latents = moments.latents(sampling: &generator)
+            try latents.checkFinite()
+            var arrays = latents.arrays(part, layout)
+            if withLogvar {
+                arrays.merge(moments.logVariance.arrays(part, layout, suffix: "_logvar")) { $1 }
+            }
+            let number = String(index)
+            let key = "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
+            let info = LatentInfo(
+                reader.stream, frames: Array(clip.elements.prefix(clip.valid)),
+                first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
+                seed: sample ? seed ?? 0 : nil, layout)
+            try writer.write(LatentSample(key: key, info: info, arrays: arrays))
+            progress.wrote(clip.valid - clip.repeated)
+            index += 1
+        }
+        do {
+            while let frame = queue.pop() {
+                if let clip = clips.push(frame) { try write(clip) }
+                if interruption.signal != nil { break }
+            }
+            if interruption.signal == nil, let clip = clips.finish() { try write(clip) }
+            try writer.finish()
+        } catch {
+            queue.close()
+            interruption.reading.cancel()
+            reading.join()
+            output.abandon()
+            throw error
+        }
+        queue.close()
+        reading.join()
+        progress.end()
+        try output.finish()
+        if let signal = interruption.signal { throw Interrupted(signal: signal) }
+        if let fault = reading.fault { throw fault }
+    }
+
+    /// The samples' name: no dots or slashes, which mean something in a stream.
+    private var sampleName: String {
+        let base = name ?? streams.input.split(separator: "/").last.map(String.init) ?? "-"
+        let stem = name == nil ? base.split(separator: ".").first.map(String.init) ?? base : base
+        let clean = stem.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "_" }
+        return clean.isEmpty || stem == "-" ? "clip" : String(clean.prefix(60))
+    }
+}
+
+extension Latents {
+    /// - Throws: `ModelError.nonFinite` where the latents are worthless.
+    func checkFinite() throws {
+        for tensor in [structure, dynamicsX, dynamicsY] {
+            let bad = tensor.values.count { !$0.isFinite }
+            if bad > 0 { throw ModelError.nonFinite(what: "latents", count: bad, of: tensor.count) }
+        }
+    }
+}
+
+extension LatentInfo {
+    /// What is known of the frames of a clip.
+    init(
+        _ stream: VideoStreamInfo, frames: [RGBFrame], first: Int, stride: Int, fit: Fit,
+        _ identity: ModelIdentity, seed: UInt64?, _ layout: LatentLayout
+    ) {
+        self.init(
+            firstFrame: first, validFrames: frames.count, stride: stride,
+            rate: stream.frameRate.map { "\($0)" }, timeBase: "\(stream.timeBase)",
+            pts: frames.map(\.pts), lastDuration: frames.last?.duration ?? 0,
+            width: stream.size.width, height: stream.size.height,
+            pixelFormat: stream.pixelFormat, colorSpace: stream.colors.space,
+            colorRange: stream.colors.range, sampleAspect: "\(stream.sampleAspect)",
+            fit: fit.rawValue, configSHA256: identity.configSHA256,
+            checkpointSHA256: identity.checkpointSHA256, latents: seed == nil ? "mean" : "sample",
+            seed: seed, layout: layout.rawValue, vtfilter: VTFilter.version)
+    }
+}
