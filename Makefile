@@ -16,8 +16,8 @@ BUILD := .build/release
 PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
 
-# What only the tests need: a browser that looks at the evaluation's page.
-TEST_PACKAGES := chromium
+# What only the tests need: a browser that looks at the evaluation's page, a reader of latents.
+TEST_PACKAGES := chromium python3-numpy
 
 .PHONY: help deps test-deps build demo test check lint format readme examples install clean
 

@@ -16,9 +16,20 @@ public final class LatentReader {
     private static let maximumMember = 64 << 20
     private static let maximumMembers = 32
 
-    /// Reads from an open descriptor, which stays the caller's; `place` names it in messages.
-    public init(descriptor: Int32, place: String) {
-        (self.descriptor, self.place) = (descriptor, place)
+    private var start: ArraySlice<UInt8>
+
+    /// Reads from an open descriptor, which stays the caller's; `place` names it in messages,
+    /// `start` is what was read of it before.
+    public init(descriptor: Int32, place: String, start: [UInt8] = []) {
+        (self.descriptor, self.place, self.start) = (descriptor, place, start[...])
+    }
+
+    /// Bytes that `isLatents` needs to see.
+    public static let peek = 512
+
+    /// Whether a stream that begins so is a tar stream.
+    public static func isLatents(_ start: [UInt8]) -> Bool {
+        start.count >= 262 && start[257..<262].elementsEqual("ustar".utf8)
     }
 
     /// The next sample, or nil at the end.
@@ -130,6 +141,13 @@ public final class LatentReader {
                 bytes += [UInt8](repeating: 0, count: min(bytes.count, count - bytes.count))
             }
             let (room, offset) = (bytes.count - done, done)
+            if !start.isEmpty {
+                let part = start.prefix(room)
+                bytes.replaceSubrange(offset..<offset + part.count, with: part)
+                start = start.dropFirst(part.count)
+                done += part.count
+                continue
+            }
             let got = bytes.withUnsafeMutableBytes {
                 Glibc.read(descriptor, $0.baseAddress.map { $0 + offset }, room)
             }

@@ -22,11 +22,20 @@ final class ByteSource {
     private let ownsDescriptor: Bool
     private let cancellation: Cancellation
 
-    init(url: String, cancellation: Cancellation) throws(VideoIOError) {
+    private var start: ArraySlice<UInt8>
+
+    init(
+        url: String, cancellation: Cancellation, opened: (descriptor: Int32, start: [UInt8])? = nil
+    ) throws(VideoIOError) {
         self.url = url
         self.cancellation = cancellation
-        ownsDescriptor = url != "-"
-        descriptor = url == "-" ? 0 : try ByteSource.open(url)
+        ownsDescriptor = url != "-" && opened == nil
+        if let opened {
+            descriptor = opened.descriptor
+        } else {
+            descriptor = url == "-" ? 0 : try ByteSource.open(url)
+        }
+        start = (opened?.start ?? [])[...]
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw .badInput(url: url, problem: String(cString: strerror(errno)))
@@ -37,7 +46,7 @@ final class ByteSource {
             throw .badInput(url: url, problem: "expected a file or a pipe, found a folder")
         }
         identity = FileIdentity(status)
-        isSeekable = kind == S_IFREG && lseek(descriptor, 0, SEEK_CUR) == 0
+        isSeekable = kind == S_IFREG && start.isEmpty && lseek(descriptor, 0, SEEK_CUR) == 0
         size = isSeekable ? Int64(status.st_size) : nil
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()
@@ -76,6 +85,13 @@ final class ByteSource {
     }
 
     private func read(_ buffer: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int32 {
+        if !start.isEmpty {
+            let part = start.prefix(count)
+            for (i, byte) in part.enumerated() { buffer[i] = byte }
+            start = start.dropFirst(part.count)
+            position += Int64(part.count)
+            return Int32(truncatingIfNeeded: part.count)
+        }
         while true {
             if !isSeekable {
                 var entries = [

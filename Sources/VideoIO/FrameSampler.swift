@@ -21,7 +21,8 @@ public struct FrameSampler {
         self.rate = rate
     }
 
-    /// The next frame, or nil at the end. Its timestamps are those of the source's frame.
+    /// The next frame, or nil at the end. At a rate, timestamps count samples: the time base is the
+    /// rate's inverse (`VideoStreamInfo.resampled`).
     public mutating func next() throws(VideoIOError) -> RGBFrame? {
         guard let rate else { return try reader.next() }
         if current == nil {
@@ -35,8 +36,10 @@ public struct FrameSampler {
         }
         guard let current else { return nil }
         if upcoming == nil, !isShown(current, rate) { return nil }
-        index += 1
-        return current
+        defer { index += 1 }
+        return RGBFrame(
+            width: current.width, height: current.height, depth: current.depth,
+            bytes: current.bytes, pts: index, duration: 1)
     }
 
     /// Whether a time has come at the sample's moment, give or take a twentieth of the interval:

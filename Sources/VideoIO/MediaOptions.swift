@@ -88,6 +88,8 @@ public struct InputOptions: Sendable {
     public var matrix: String?
     /// The colour range, whatever the input says (`tv` or `pc`).
     public var range: String?
+    /// An input that is open already, and what was read of it to see what it is.
+    public var opened: (descriptor: Int32, start: [UInt8])?
     /// Frames to leave out at the start.
     public var skip = 0
     /// Frames to deliver at most.
@@ -107,6 +109,27 @@ public enum Fit: String, Sendable, CaseIterable {
     case stretch
 }
 
+extension Fit {
+    /// The filters that bring a picture of `model`'s size back to the size and framing that it came
+    /// from; nil where the framing is not undone (`crop`).
+    func inverseFilters(from model: PictureSize, to source: PictureSize) -> String? {
+        let (w, h, W, H) = (source.width, source.height, model.width, model.height)
+        switch self {
+        case .crop: return nil
+        case .stretch: return "scale=\(w):\(h)"
+        case .pad:
+            let wide = w * H >= h * W
+            let (sw, sh) = wide ? (W, max(h * W / w, 1)) : (max(w * H / h, 1), H)
+            return "crop=\(sw):\(sh):\((W - sw) / 2):\((H - sh) / 2):exact=1,scale=\(w):\(h)"
+        }
+    }
+
+    /// The size of frames that were brought to `model`'s size and back.
+    public func restoredSize(of source: PictureSize, model: PictureSize) -> PictureSize {
+        self == .crop ? model : source
+    }
+}
+
 /// How an output is written; what is nil follows the input or the file name.
 public struct OutputOptions: Sendable {
     /// A file's path, or `-` for standard output.
@@ -115,6 +138,10 @@ public struct OutputOptions: Sendable {
     public var format: String?
     /// The pixel format.
     public var pixelFormat: String?
+    /// The encoder or codec (`libx264`, `ffv1`); the container's default where nil.
+    public var codec: String?
+    /// Constant quality, for encoders that have it: libx264 takes 0 (lossless) to 51.
+    public var crf: Int?
     /// Whether an existing file may be replaced.
     public var overwrite = false
 

@@ -17,7 +17,19 @@ struct OutputTarget {
         let isRaw = ["rawvideo", "nut"].contains(name)
         let id = isRaw ? AV_CODEC_ID_RAWVIDEO : format.pointee.video_codec
         // Where the default is H.264, the one encoder whose quality setting is known.
-        let preferred = id == AV_CODEC_ID_H264 ? avcodec_find_encoder_by_name("libx264") : nil
+        var preferred = id == AV_CODEC_ID_H264 ? avcodec_find_encoder_by_name("libx264") : nil
+        if let asked = options.codec {
+            let named = avcodec_descriptor_get_by_name(asked).flatMap {
+                avcodec_find_encoder($0.pointee.id)
+            }
+            preferred = avcodec_find_encoder_by_name(asked) ?? named
+            guard let found = preferred, found.pointee.type == AVMEDIA_TYPE_VIDEO else {
+                throw .usage("--vcodec \(asked): no such video encoder")
+            }
+            if avformat_query_codec(format, found.pointee.id, -1) == 0 {
+                throw .usage("--vcodec \(asked): \(name) cannot hold it")
+            }
+        }
         guard id != AV_CODEC_ID_NONE, let codec = preferred ?? avcodec_find_encoder(id) else {
             throw .usage("\(options.url): \(name) holds no video that can be written")
         }

@@ -44,7 +44,8 @@ public final class VideoReader {
         self.options = options
         self.fit = fit
         try options.check()
-        let source = try ByteSource(url: options.url, cancellation: cancellation)
+        let source = try ByteSource(
+            url: options.url, cancellation: cancellation, opened: options.opened)
         self.source = source
         let opened = try InputOpener(options, source).open()
         context = opened.context

@@ -13,13 +13,13 @@ public struct VideoStreamInfo: @unchecked Sendable {
     /// Whether the pixel format has an alpha channel, which RGB frames leave out.
     public let hasAlpha: Bool
     /// Unit of timestamps, in seconds.
-    public let timeBase: Rational
+    public private(set) var timeBase: Rational
     /// Frames a second; nil where the stream has no regular rate.
-    public let frameRate: Rational?
+    public private(set) var frameRate: Rational?
     /// Width of a pixel by its height; 0/1 where unknown.
     public let sampleAspect: Rational
     /// Frames in the stream, where the container or the file's size tells.
-    public let frameCount: Int?
+    public private(set) var frameCount: Int?
     /// The audio that is passed through, if there is any.
     public let audio: AudioStreamInfo?
 
@@ -33,6 +33,18 @@ public struct VideoStreamInfo: @unchecked Sendable {
     /// Colour matrix and range, in libav's numbers.
     public var colors: (space: Int, range: Int) {
         (Int(colorSpace.rawValue), Int(colorRange.rawValue))
+    }
+
+    /// This stream as `FrameSampler` gives it.
+    public func resampled(to rate: Rational?) -> VideoStreamInfo {
+        guard let rate else { return self }
+        var stream = self
+        stream.timeBase = Rational(rate.denominator, rate.numerator)
+        stream.frameRate = rate
+        stream.frameCount = frameCount.flatMap { count in
+            frameRate.map { Int(Double(count) * rate.value / $0.value) }
+        }
+        return stream
     }
 
     /// A stream that is not read from a video but made, for instance from latents.

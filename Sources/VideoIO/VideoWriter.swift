@@ -12,6 +12,8 @@ public final class VideoWriter {
     private let options: OutputOptions
     private let stream: VideoStreamInfo
     private let size: PictureSize
+    private let outputSize: PictureSize
+    private let restoring: String?
     private let sink: ByteSink
     private let pixelFormat: AVPixelFormat
     private var context: UnsafeMutablePointer<AVFormatContext>?
@@ -23,10 +25,14 @@ public final class VideoWriter {
     private var hasAudio = false
 
     /// Opens an output for frames of `size` and writes its header. Format, rate, colours and audio
-    /// are those of `stream`, the input's video, where `options` say nothing else.
+    /// are those of `stream`, the input's video, where `options` say nothing else. With `undoing`,
+    /// frames are brought back to the size that the fit changed.
     public init(
-        _ options: OutputOptions, like stream: VideoStreamInfo, size: PictureSize
+        _ options: OutputOptions, like stream: VideoStreamInfo, size: PictureSize,
+        undoing fit: Fit = .crop
     ) throws(VideoIOError) {
+        restoring = fit.inverseFilters(from: size, to: stream.size)
+        outputSize = restoring == nil ? size : stream.size
         (self.options, self.stream, self.size) = (options, stream, size)
         let target = try OutputTarget(options, like: stream)
         pixelFormat = target.pixelFormat
@@ -67,8 +73,8 @@ public final class VideoWriter {
             let output = avformat_new_stream(context, nil)
         else { throw noMemory }
         self.encoder = encoder
-        encoder.pointee.width = Int32(size.width)
-        encoder.pointee.height = Int32(size.height)
+        encoder.pointee.width = Int32(outputSize.width)
+        encoder.pointee.height = Int32(outputSize.height)
         encoder.pointee.pix_fmt = pixelFormat
         encoder.pointee.time_base = stream.timeBase.av
         encoder.pointee.sample_aspect_ratio = stream.sampleAspect.av
@@ -91,10 +97,13 @@ public final class VideoWriter {
         }
         var settings: OpaquePointer?
         defer { av_dict_free(&settings) }
-        if String(cString: target.codec.pointee.name) == "libx264" {
-            av_dict_set(&settings, "crf", "18", 0)
-        }
+        let codecName = String(cString: target.codec.pointee.name)
+        let crf = options.crf ?? (codecName == "libx264" ? 18 : nil)
+        if let crf { av_dict_set(&settings, "crf", "\(crf)", 0) }
         try check(avcodec_open2(encoder, target.codec, &settings), "opening the encoder")
+        if options.crf != nil, av_dict_count(settings) > 0 {
+            throw .usage("--crf: the encoder \(codecName) has no such quality")
+        }
         output.pointee.time_base = stream.timeBase.av
         output.pointee.sample_aspect_ratio = stream.sampleAspect.av
         if let rate = stream.frameRate { output.pointee.avg_frame_rate = rate.av }
@@ -134,7 +143,7 @@ public final class VideoWriter {
         guard let picture else { throw noMemory }
         let rgb = frame.depth == .eight ? vt_rgb24 : vt_rgb48
         try check(RGBPicture.fill(picture, frame), "taking a frame")
-        if rgb.rawValue != pixelFormat.rawValue {
+        if rgb.rawValue != pixelFormat.rawValue || restoring != nil {
             let input = PixelConverter.Input(size: size, format: rgb)
             if converter?.input != input {
                 converter = try PixelConverter(
@@ -161,7 +170,8 @@ public final class VideoWriter {
         {
             settings.append("out_range=\(String(cString: name))")
         }
-        return settings.isEmpty ? "scale" : "scale=\(settings.joined(separator: ":"))"
+        let colours = settings.isEmpty ? "scale" : "scale=\(settings.joined(separator: ":"))"
+        return restoring.map { "\($0),\(colours)" } ?? colours
     }
 
     private func encode(

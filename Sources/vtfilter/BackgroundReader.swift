@@ -1,27 +1,44 @@
 import Synchronization
 import VideoIO
 
+/// A frame on its way, with the audio that came before it. The frame is nil for audio after the
+/// last one.
+struct StreamItem: Sendable {
+    let frame: RGBFrame?
+    let audio: [AudioPacket]
+}
+
 /// Reads a video on a thread of its own, ahead of whoever takes its frames.
 final class BackgroundReader: @unchecked Sendable {
+    /// What was read.
+    let queue: BoundedQueue<StreamItem>
     private let reader: VideoReader  // only the thread touches it
-    private let queue: BoundedQueue<RGBFrame>
     private let state = Mutex<(any Error)?>(nil)
     private var thread: BackgroundThread?
 
-    init(_ reader: VideoReader, into queue: BoundedQueue<RGBFrame>) {
+    /// Starts reading, by time at `rate` where there is one; runs ahead by `capacity` frames.
+    init(_ reader: VideoReader, rate: Rational?, capacity: Int) {
         self.reader = reader
-        self.queue = queue
+        queue = BoundedQueue(capacity: capacity)
         thread = BackgroundThread { [self] in
             do {
-                while let frame = try self.reader.next() {
-                    _ = self.reader.takeAudio()
-                    if !queue.push(frame) { break }
+                var sampler = FrameSampler(self.reader, rate: rate)
+                var open = true
+                while open, let frame = try sampler.next() {
+                    open = queue.push(StreamItem(frame: frame, audio: self.reader.takeAudio()))
                 }
+                _ = queue.push(StreamItem(frame: nil, audio: self.reader.takeAudio()))
             } catch {
                 state.withLock { $0 = error }
             }
             queue.finish()
         }
+    }
+
+    /// Nobody takes frames any more.
+    func close() {
+        queue.close()
+        join()
     }
 
     /// Waits for the end of reading.

@@ -101,22 +101,14 @@ struct Decode: ParsableCommand {
     private func openSink(
         _ info: LatentInfo, _ model: VidTwinModel, _ interruption: Interruption
     ) throws -> FrameSink {
-        guard let timeBase = Rational(info.timeBase), let aspect = Rational(info.sampleAspect) else {
-            throw LatentError.malformed(
-                place: input, expected: "timeBase and sampleAspect as ratios",
-                found: "\(info.timeBase), \(info.sampleAspect)")
-        }
         let forced = rate.flatMap { Rational(frameRate: $0) }
         let c = model.configuration
         let size = PictureSize(width: c.width, height: c.height)
-        let stream = try VideoStreamInfo(
-            format: "yuv4mpegpipe", size: size, pixelFormat: info.pixelFormat,
-            timeBase: forced.map { Rational($0.denominator, $0.numerator) } ?? timeBase,
-            frameRate: forced ?? info.rate.flatMap { Rational($0) }, sampleAspect: aspect,
-            colors: (info.colorSpace, info.colorRange))
+        let stream = try info.stream(size, place: input).resampled(to: forced)
         var options = OutputOptions(url: output)
         (options.format, options.pixelFormat, options.overwrite) = (format, pixelFormat, overwrite)
-        let writer = try VideoWriter(options, like: stream, size: size)
+        let writer = try VideoWriter(
+            options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
         interruption.protect(writer.temporaryPath)
         return FrameSink(
             writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,

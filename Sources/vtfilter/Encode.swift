@@ -48,6 +48,9 @@ struct Encode: ParsableCommand {
     func validate() throws {
         if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
         if let stride, stride < 1 { throw ValidationError("--stride \(stride): expected 1 or more") }
+        if streams.codec != nil || streams.crf != nil {
+            throw ValidationError("encode writes latents: --vcodec and --crf are for frames")
+        }
         if streams.outputFormat != nil || streams.outputPixelFormat != nil {
             throw ValidationError("encode writes latents: --output-format and --output-pix-fmt are "
                 + "for frames")
@@ -74,8 +77,9 @@ struct Encode: ParsableCommand {
             descriptor: output.descriptor, place: output.place, type: latentDtype)
         let progress = try Progress(streams, total: streams.expectedFrames(reader.stream))
 
-        let queue = BoundedQueue<RGBFrame>(capacity: 2 * c.frames)
-        let reading = BackgroundReader(reader, into: queue)
+        let stream = reader.stream.resampled(to: streams.sampleRate)
+        let reading = BackgroundReader(
+            reader, rate: streams.sampleRate, capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
         var generator = sample ? TorchGenerator(seed: seed ?? 0) : nil
         var index = 0
@@ -90,7 +94,7 @@ struct Encode: ParsableCommand {
             let number = String(index)
             let key = "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
             let info = LatentInfo(
-                reader.stream, frames: Array(clip.elements.prefix(clip.valid)),
+                stream, frames: Array(clip.elements.prefix(clip.valid)),
                 first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
                 seed: sample ? seed ?? 0 : nil, layout)
             try writer.write(LatentSample(key: key, info: info, arrays: arrays))
@@ -98,21 +102,19 @@ struct Encode: ParsableCommand {
             index += 1
         }
         do {
-            while let frame = queue.pop() {
+            while let frame = reading.queue.pop()?.frame {
                 if let clip = clips.push(frame) { try write(clip) }
                 if interruption.signal != nil { break }
             }
             if interruption.signal == nil, let clip = clips.finish() { try write(clip) }
             try writer.finish()
         } catch {
-            queue.close()
             interruption.reading.cancel()
-            reading.join()
+            reading.close()
             output.abandon()
             throw error
         }
-        queue.close()
-        reading.join()
+        reading.close()
         progress.end()
         try output.finish()
         if let signal = interruption.signal { throw Interrupted(signal: signal) }

@@ -81,14 +81,6 @@ extension MetricFrame {
     }
 }
 
-extension RGBFrame {
-    /// As the model takes it.
-    var picture: Picture {
-        Picture(
-            width: width, height: height, depth: depth == .eight ? .eight : .sixteen, bytes: bytes)
-    }
-}
-
 /// Evaluates videos one after the other; of a video, one clip is in memory at a time.
 struct EvaluationRun {
     let evaluator: Evaluator

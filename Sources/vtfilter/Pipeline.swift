@@ -5,26 +5,24 @@ import VideoIO
 /// Reading, computing and writing at the same time: a thread each for reading and writing, with a
 /// clip or two between them; the caller's thread computes.
 final class Pipeline: Sendable {
-    /// A frame on its way, with the audio that came before it. The frame is nil for audio after
-    /// the last one.
-    private struct Item: Sendable {
-        let frame: RGBFrame?
-        let audio: [AudioPacket]
-    }
-
-    /// Owned by one thread at a time: first the opener's, then the reading or writing one's.
+    /// Owned by one thread at a time: first the opener's, then the writing one's.
     private struct Handed<Value>: @unchecked Sendable {
         let value: Value
     }
 
     private let reader: Handed<VideoReader>
+    private let rate: Rational?
+    private let shows: Bool
     private let writer: Handed<VideoWriter>
     private let interruption: Interruption
     private let progress: Progress
 
     init(
-        reader: VideoReader, writer: VideoWriter, interruption: Interruption, progress: Progress
+        reader: VideoReader, rate: Rational?, writer: VideoWriter, showsInput: Bool,
+        interruption: Interruption, progress: Progress
     ) {
+        self.rate = rate
+        shows = showsInput
         self.reader = Handed(value: reader)
         self.writer = Handed(value: writer)
         self.interruption = interruption
@@ -34,14 +32,10 @@ final class Pipeline: Sendable {
     /// Runs to the end of the input, or to the first fault; whole frames are written before a
     /// fault of the input is thrown. Reading and writing run ahead by two clips of `clip` frames.
     func run(clip: Int, _ session: Session) throws {
-        let input = BoundedQueue<Item>(capacity: 2 * clip)
-        let output = BoundedQueue<Item>(capacity: 2 * clip)
-        let readFault = Mutex<(any Error)?>(nil)
+        let reading = BackgroundReader(reader.value, rate: rate, capacity: 2 * clip)
+        let input = reading.queue
+        let output = BoundedQueue<StreamItem>(capacity: 2 * clip)
         let writeFault = Mutex<(any Error)?>(nil)
-        let reading = BackgroundThread { [self] in
-            do { try read(into: input) } catch { readFault.withLock { $0 = error } }
-            input.finish()
-        }
         let writing = BackgroundThread { [self] in
             do { try write(from: output) } catch {
                 writeFault.withLock { $0 = error }
@@ -72,18 +66,10 @@ final class Pipeline: Sendable {
         }
         try writer.value.finish()
         if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault = readFault.withLock({ $0 }) { throw fault }
+        if let fault = reading.fault { throw fault }
     }
 
-    private func read(into queue: BoundedQueue<Item>) throws {
-        let reader = reader.value
-        while let frame = try reader.next() {
-            if !queue.push(Item(frame: frame, audio: reader.takeAudio())) { return }
-        }
-        _ = queue.push(Item(frame: nil, audio: reader.takeAudio()))
-    }
-
-    private func write(from queue: BoundedQueue<Item>) throws {
+    private func write(from queue: BoundedQueue<StreamItem>) throws {
         let writer = writer.value
         while let item = queue.pop() {
             try writer.write(item.audio)
@@ -95,17 +81,16 @@ final class Pipeline: Sendable {
     }
 
     private func compute(
-        from input: BoundedQueue<Item>, into output: BoundedQueue<Item>, _ session: Session
+        from input: BoundedQueue<StreamItem>, into output: BoundedQueue<StreamItem>, _ session: Session
     ) throws {
-        var waiting: [Item] = []
+        var waiting: [StreamItem] = []
         var rest: [AudioPacket] = []
         func send(_ pictures: [Picture]) {
             for (item, picture) in zip(waiting, pictures) {
                 guard let frame = item.frame else { continue }
-                let result = RGBFrame(
-                    width: picture.width, height: picture.height, depth: frame.depth,
-                    bytes: picture.bytes, pts: frame.pts, duration: frame.duration)
-                _ = output.push(Item(frame: result, audio: item.audio))
+                let shown = shows ? Picture.sideBySide([frame.picture, picture]) : picture
+                let result = RGBFrame(shown, like: frame)
+                _ = output.push(StreamItem(frame: result, audio: item.audio))
             }
             waiting.removeFirst(pictures.count)
         }
@@ -115,14 +100,11 @@ final class Pipeline: Sendable {
                 break
             }
             waiting.append(item)
-            let picture = Picture(
-                width: frame.width, height: frame.height,
-                depth: frame.depth == .eight ? .eight : .sixteen, bytes: frame.bytes)
-            send(try session.push(picture))
+            send(try session.push(frame.picture))
             if interruption.signal != nil { return }
         }
         if interruption.signal != nil { return }
         send(try session.finish())
-        _ = output.push(Item(frame: nil, audio: rest))
+        _ = output.push(StreamItem(frame: nil, audio: rest))
     }
 }

@@ -48,6 +48,15 @@ struct StreamOptions: ParsableArguments {
     var outputPixelFormat: String?
 
     @Option(
+        name: .customLong("vcodec"),
+        help: ArgumentHelp("Encoder of the output (default: the container's).", valueName: "name"))
+    var codec: String?
+
+    @Option(
+        help: ArgumentHelp("Quality of the output, for encoders that have it (18).", valueName: "n"))
+    var crf: Int?
+
+    @Option(
         help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
     var matrix: String?
 
@@ -61,7 +70,16 @@ struct StreamOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Frames to process at most.", valueName: "n"))
     var frames: Int?
 
-    @Option(help: "How frames are brought to the model's size; this version has crop.")
+    @Option(
+        name: .customLong("sample-fps"),
+        help: ArgumentHelp(
+            "Choose frames by time at this rate, which the output then has.", valueName: "rate"))
+    var sampleFPS: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How frames are brought to the model's size: crop; pad and stretch, which give the "
+                + "input's size back."))
     var fit: Fit = .crop
 
     @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
@@ -86,17 +104,19 @@ struct StreamOptions: ParsableArguments {
         if let frames, frames < 0 {
             throw ValidationError("--frames \(frames): expected 0 or more")
         }
-        if fit != .crop {
-            throw ValidationError(
-                "--fit \(fit.rawValue): this version has crop only; scale or pad with ffmpeg")
-        }
         if let size, PictureSize(size) == nil {
             throw ValidationError("-s \(size): expected a size such as 224x224")
+        }
+        if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
+            throw ValidationError("--sample-fps \(sampleFPS): expected a rate up to 1000")
         }
         if let rate, Rational(frameRate: rate) == nil {
             throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
         }
     }
+
+    /// The rate of `--sample-fps`.
+    var sampleRate: Rational? { sampleFPS.flatMap { Rational(frameRate: $0) } }
 
     /// Words as the options ask for.
     func configureLog() {
@@ -116,7 +136,7 @@ struct StreamOptions: ParsableArguments {
         options.skip = skip
         options.frames = frames
         let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
-        if reader.stream.size != size {
+        if reader.stream.size != size, fit == .crop {
             Log.notice(
                 "frames of \(reader.stream.size) are scaled and cropped to the model's \(size); the "
                     + "output has that size (--fit crop)")
@@ -129,12 +149,16 @@ struct StreamOptions: ParsableArguments {
     }
 
     /// Opens the output for frames like the input's, of the model's size.
-    func openOutput(like stream: VideoStreamInfo, _ size: PictureSize) throws -> VideoWriter {
+    func openOutput(
+        like stream: VideoStreamInfo, _ size: PictureSize, undoing fit: Fit
+    ) throws -> VideoWriter {
         var options = OutputOptions(url: output)
         options.format = outputFormat
         options.pixelFormat = outputPixelFormat
+        options.codec = codec
+        options.crf = crf
         options.overwrite = overwrite
-        let writer = try VideoWriter(options, like: stream, size: size)
+        let writer = try VideoWriter(options, like: stream, size: size, undoing: fit)
         for note in writer.notes { Log.warning(note) }
         return writer
     }

@@ -19,7 +19,7 @@ struct VTFilter: ParsableCommand {
             checkpoint, 130 or 143 ended by a signal.
             """,
         version: version, subcommands: [
-            Reconstruct.self, Encode.self, Decode.self, Evaluate.self, Info.self,
+            Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self, Info.self,
         ])
 }
 

@@ -31,6 +31,36 @@ import VidTwinTestSupport
         #expect(differences.count { $0 == 0 } * 1000 >= differences.count * 999)
     }
 
+    @Test(arguments: [1, 5, 15], [1, 15, 16, 17, 33, 40])
+    func `overlapping clips give every frame once`(_ overlap: Int, _ count: Int) throws {
+        let model = try Golden("tiny").model(on: Device())
+        var options = Session.Options()
+        options.overlap = overlap
+        let out = try run(Session(model: model, options: options), frames(count))
+        #expect(out.count == count)
+    }
+
+    @Test func `frames that clips share fade from one into the other`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        let pictures = frames(28)
+        var options = Session.Options()
+        options.overlap = 4
+        let out = try run(Session(model: model, options: options), pictures)
+        let first = try run(Session(model: model), Array(pictures[0..<16]))
+        let second = try run(Session(model: model), Array(pictures[12..<28]))
+        #expect(out[0..<12].map(\.bytes) == first[0..<12].map(\.bytes))
+        #expect(out[16..<28].map(\.bytes) == second[4..<16].map(\.bytes))
+        for t in 0..<4 {
+            let weight = Float(t + 1) / 5
+            for i in stride(from: 0, to: 12288, by: 41) {
+                let (a, b) = (Float(first[12 + t].bytes[i]), Float(second[t].bytes[i]))
+                // Fading before limiting and rounding: pixels at the limits may differ more.
+                if min(a, b) == 0 || max(a, b) == 255 { continue }
+                #expect(abs(Float(out[12 + t].bytes[i]) - (a + weight * (b - a))) <= 1.5)
+            }
+        }
+    }
+
     @Test func `the last clip is filled with its last frame`() throws {
         let model = try Golden("tiny").model(on: Device())
         let few = frames(5)

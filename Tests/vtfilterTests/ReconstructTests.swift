@@ -274,6 +274,67 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text == "\(16 * frameBytes)", "\(result.errors)")
     }
 
+    @Test(arguments: ["pad", "stretch"])
+    func `pad and stretch give the input's size back`(_ fit: String) {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 18 -f yuv4mpegpipe in.y4m
+            vtfilter reconstruct --fit \(fit) < in.y4m > out.y4m
+            vtfilter encode --fit \(fit) < in.y4m | vtfilter decode | cmp - out.y4m && head -n 1 out.y4m
+            ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 out.y4m
+            """)
+        #expect(result.text.hasPrefix("YUV4MPEG2 W480 H270 F25:1"), "\(result.errors)")
+        #expect(result.text.hasSuffix("18") && result.errors.isEmpty)
+    }
+
+    @Test func `a padded picture lies where it was`() throws {
+        // A model's blocks are coarse, so a bright half against a dark one tells the place.
+        let result = Shell.run(
+            """
+            ffmpeg -v error -f lavfi -i color=black:s=448x224:r=25,drawbox=x=0:y=0:w=224:h=224:c=white:t=fill \
+              -frames:v 1 -pix_fmt rgb24 -c:v rawvideo in.nut
+            vtfilter reconstruct --fit pad -i in.nut --output-format rawvideo > out.rgb
+            python3 -c "
+            import numpy as np
+            p = np.fromfile('out.rgb', np.uint8).reshape(224, 448, 3).astype(float)
+            print(p[:, :192].mean() > p[:, 256:].mean() + 40, abs(p[:60].mean() - p[-60:].mean()) < 40)"
+            """)
+        #expect(result.text == "True True", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `encoder, quality and rate of a file`() {
+        let result = Shell.run(
+            """
+            run="vtfilter reconstruct -q -i $MEDIA/bunny.mp4 --frames 40 -y"
+            $run --vcodec ffv1 -o a.mkv && $run --crf 40 -o b.mp4 && $run --crf 10 -o c.mp4 &&
+            $run --sample-fps 10 -o d.mp4
+            for f in a.mkv d.mp4; do
+              ffprobe -v error -select_streams v -count_packets -of csv=p=0 \
+                -show_entries stream=codec_name,r_frame_rate,nb_read_packets $f; done
+            [ $(stat -c %s b.mp4) -lt $(stat -c %s c.mp4) ] && echo smaller
+            $run --vcodec ffv1 --crf 3 -o e.mkv; echo $?
+            $run --vcodec nothing -o e.mkv; echo $?
+            $run --vcodec gif -o e.mp4; echo $?
+            ls -A | grep e.m
+            """)
+        #expect(
+            result.text == "ffv1,24/1,40\nh264,10/1,17\nsmaller\n2\n2\n2", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `a full disk leaves no file and a message`() {
+        let result = Shell.run(
+            """
+            mkdir small && mount -t tmpfs -o size=200k none small 2> /dev/null || { echo no mount; exit; }
+            vtfilter reconstruct -q -i $MEDIA/city.mp4 --vcodec ffv1 -o small/out.mkv; echo $?
+            ls -A small; umount small
+            """)
+        if result.text == "no mount" {
+            print("SKIPPED: a full disk; this machine cannot mount a tmpfs")
+            return
+        }
+        #expect(result.text == "1" && result.errors.contains("No space left"), "\(result.text) \(result.errors)")
+    }
+
     @Test func `progress for programs`() {
         let result = Shell.run(
             "vtfilter reconstruct -q -i $MEDIA/city.mp4 --frames 20 --progress log > out; cat log")

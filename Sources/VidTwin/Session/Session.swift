@@ -6,6 +6,9 @@ public final class Session {
     public struct Options: Sendable {
         /// Which latents the decoder gets.
         public var part = Part.all
+        /// Frames that clips share, 0 to one less than a clip has: there the end of one clip fades
+        /// into the beginning of the next.
+        public var overlap = 0
         /// The seed of sampled latents; nil takes the mean.
         public var samplingSeed: UInt64?
 
@@ -18,12 +21,15 @@ public final class Session {
     private let options: Options
     private var clips: ClipAssembler<Picture>
     private var generator: TorchGenerator?
+    /// The last frames of the clip before, not limited, and their depths: the next clip's first.
+    private var held: (values: [Float], depths: [Picture.Depth]) = ([], [])
 
     /// A session at the start of a stream.
     public init(model: VidTwinModel, options: Options = Options()) {
         self.model = model
         self.options = options
-        clips = ClipAssembler(length: model.configuration.frames)
+        let frames = model.configuration.frames
+        clips = ClipAssembler(length: frames, stride: frames - options.overlap)
         generator = options.samplingSeed.map { TorchGenerator(seed: $0) }
     }
 
@@ -33,17 +39,53 @@ public final class Session {
     ///   `ModelError.nonFinite` when the model's result is no picture.
     public func push(_ picture: Picture) throws -> [Picture] {
         try model.check(picture)
-        return try clips.push(picture).map(reconstruct) ?? []
+        return try clips.push(picture).map { try reconstruct($0, isLast: false) } ?? []
     }
 
     /// Ends the stream: returns the frames of the last clip, without its filling.
-    public func finish() throws -> [Picture] { try clips.finish().map(reconstruct) ?? [] }
+    public func finish() throws -> [Picture] {
+        if let clip = clips.finish() { return try reconstruct(clip, isLast: true) }
+        if held.depths.isEmpty { return [] }
+        let c = model.configuration
+        let rest = Tensor(
+            [1, held.depths.count, c.height, c.width, 3], held.values, on: model.device)
+        defer { held = ([], []) }
+        return try model.pictures(rest, count: held.depths.count, depths: held.depths)
+    }
 
-    private func reconstruct(_ clip: ClipAssembler<Picture>.Clip) throws -> [Picture] {
+    private func reconstruct(
+        _ clip: ClipAssembler<Picture>.Clip, isLast: Bool
+    ) throws -> [Picture] {
         let moments = try model.moments(model.clip(clip.elements))
         let latents = moments.latents(sampling: &generator)
-        return try model.pictures(
-            try model.decode(latents, part: options.part), count: clip.valid,
-            depths: clip.elements.map(\.depth))
+        let decoded = try model.decode(latents, part: options.part)
+        let depths = clip.elements.map(\.depth)
+        if options.overlap == 0 {
+            return try model.pictures(decoded, count: clip.valid, depths: depths)
+        }
+        fadeIn(decoded)
+        let ready = isLast ? clip.valid : clip.valid - options.overlap
+        let frame = decoded.count / decoded.dim(1)
+        held =
+            isLast
+            ? ([], [])
+            : (
+                Array(decoded.values[ready * frame..<clip.valid * frame]),
+                Array(depths[ready..<clip.valid])
+            )
+        return try model.pictures(decoded, count: ready, depths: depths)
+    }
+
+    /// The frames that were held back fade into the first ones of a clip.
+    private func fadeIn(_ decoded: Tensor) {
+        let (count, frame) = (held.depths.count, decoded.count / decoded.dim(1))
+        decoded.withPointer { values in
+            for t in 0..<count {
+                let weight = Float(t + 1) / Float(count + 1)
+                for i in t * frame..<(t + 1) * frame {
+                    values[i] = held.values[i] + weight * (values[i] - held.values[i])
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,214 @@
+import ArgumentParser
+import Glibc
+import VidTwin
+import VideoIO
+
+/// `vtfilter cross-reenact`
+struct CrossReenact: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cross-reenact",
+        abstract: "Decode the structure of one video with the dynamics of another.",
+        discussion: """
+            vtfilter cross-reenact --structure a.mp4 --dynamics b.mp4 -o c.mp4
+
+            Each input is a video or the latents of one: a file, a pipe, or - (one of them). Times and \
+            sound are those of the structure. The result ends with the shorter input, and says so; \
+            --loop and --hold go on with the dynamics' first or last clip.
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+
+    @Option(help: ArgumentHelp("What stays: a video or latents.", valueName: "a"))
+    var structure: String
+
+    @Option(help: ArgumentHelp("What moves: a video or latents.", valueName: "b"))
+    var dynamics: String
+
+    @Option(name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
+    var output = "-"
+
+    @Option(help: ArgumentHelp("Output format.", valueName: "format"))
+    var outputFormat: String?
+
+    @Option(
+        name: .customLong("output-pix-fmt"),
+        help: ArgumentHelp("Output pixel format.", valueName: "format"))
+    var outputPixelFormat: String?
+
+    @Option(
+        name: .customLong("sample-fps"),
+        help: ArgumentHelp("Choose frames of both videos by time at this rate.", valueName: "rate"))
+    var sampleFPS: String?
+
+    @Option(help: "inputs: structure, dynamics and result side by side.")
+    var show: Show?
+
+    @Flag(help: "Start shorter dynamics again.")
+    var loop = false
+
+    @Flag(help: "Hold the last clip of shorter dynamics.")
+    var hold = false
+
+    @Flag(help: "Take latents of another model where shapes agree.")
+    var force = false
+
+    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
+    var overwrite = false
+
+    @Flag(name: .shortAndLong, help: "Only errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "More words.")
+    var verbose = false
+
+    func validate() throws {
+        if structure == "-" && dynamics == "-" {
+            throw ValidationError("only one of --structure and --dynamics can be standard input")
+        }
+        if loop && hold { throw ValidationError("--loop and --hold exclude each other") }
+        if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
+            throw ValidationError("--sample-fps \(sampleFPS): expected a rate up to 1000")
+        }
+    }
+
+    func run() throws {
+        Log.configure(quiet: quiet, verbose: verbose)
+        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        // Before anything is waited for.
+        for url in [structure, dynamics] where url != "-" && access(url, R_OK) != 0 {
+            throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
+        }
+        let interruption = Interruption()
+        let files = try model.files()
+        let loaded = try model.load()
+        var known: ModelIdentity?
+        let identity = { () throws -> ModelIdentity in
+            if let known { return known }
+            let found = try ModelIdentity(loaded, files)
+            known = found
+            return found
+        }
+        func open(_ url: String) throws -> ClipSource {
+            try ClipSource(
+                url, model: loaded, fit: .crop, rate: sampleFPS.flatMap { Rational(frameRate: $0) },
+                force: force, identity: identity, cancellation: interruption.reading)
+        }
+        let a = try open(structure)
+        defer { a.close() }
+        let b = try open(dynamics)
+        defer { b.close() }
+        if let first = a.stream.frameRate, let second = b.stream.frameRate, first != second {
+            Log.warning(
+                "\(structure) has \(first) frames/s, \(dynamics) \(second): frames are paired one by "
+                    + "one (--sample-fps pairs them by time)")
+        }
+        if show != nil && !(a.hasPictures && b.hasPictures) {
+            throw VideoIOError.usage("--show inputs: latents have no pictures to show")
+        }
+        let c = loaded.configuration
+        var options = OutputOptions(url: output)
+        (options.format, options.pixelFormat) = (outputFormat, outputPixelFormat)
+        options.overwrite = overwrite
+        let writer = try VideoWriter(
+            options, like: a.stream,
+            size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height))
+        for note in writer.notes { Log.warning(note) }
+        interruption.protect(writer.temporaryPath)
+        var fault: (any Error)?
+        do {
+            fault = try reenact(a, b, loaded, identity, writer, interruption)
+        } catch {
+            interruption.reading.cancel()
+            writer.abandon()
+            throw error
+        }
+        interruption.reading.cancel()
+        try writer.finish()
+        if let signal = interruption.signal { throw Interrupted(signal: signal) }
+        if let fault { throw fault }
+    }
+
+    /// Writes clips until an input ends.
+    ///
+    /// - Returns: a fault of an input, after the whole clips before it were written.
+    private func reenact(
+        _ a: ClipSource, _ b: ClipSource, _ model: VidTwinModel,
+        _ identity: () throws -> ModelIdentity, _ writer: VideoWriter, _ interruption: Interruption
+    ) throws -> (any Error)? {
+        var (past, frames): ([SourceClip], Int) = ([], 0)
+        var looped = 0
+        while interruption.signal == nil {
+            let first: SourceClip?
+            var second: SourceClip?
+            do {
+                first = try a.next(force, identity)
+                second = try looped == 0 ? b.next(force, identity) : nil
+            } catch {
+                return error
+            }
+            guard let first else {
+                try writer.write(a.takeRest())
+                if second != nil {
+                    Log.notice("\(structure) ends first: \(frames) frames are written")
+                }
+                return nil
+            }
+            if let clip = second {
+                // What --loop starts again, without pictures; the last one for --hold.
+                let light = SourceClip(latents: clip.latents, frames: clip.frames, audio: [])
+                past = loop ? past + [light] : [light]
+            } else if loop || hold, let last = past.last {
+                if looped == 0 {
+                    Log.notice("\(dynamics) ends first: its \(loop ? "clips start again" : "last clip is held")")
+                }
+                second = loop ? past[looped % past.count] : last
+                looped += 1
+            }
+            guard let second else {
+                Log.notice("\(dynamics) ends first: \(frames) frames are written")
+                return nil
+            }
+            let crossed = Latents(
+                structure: first.latents.structure, dynamicsX: second.latents.dynamicsX,
+                dynamicsY: second.latents.dynamicsY)
+            let count =
+                loop || hold ? first.frames.count : min(first.frames.count, second.frames.count)
+            let results = try model.pictures(
+                try model.decode(crossed), count: count,
+                depths: first.frames.prefix(count).map { $0.depth == .eight ? .eight : .sixteen })
+            try writer.write(first.audio)
+            for (t, picture) in results.enumerated() {
+                var shown = picture
+                if show != nil {
+                    let other = second.frames[min(t, second.frames.count - 1)].picture
+                    shown = Picture.sideBySide([
+                        first.frames[t].picture, other.converted(to: picture.depth), picture,
+                    ])
+                }
+                try writer.write(RGBFrame(shown, like: first.frames[t]))
+            }
+            frames += count
+            if count < first.frames.count {
+                Log.notice("\(dynamics) ends first: \(frames) frames are written")
+                return nil
+            }
+        }
+        return nil
+    }
+}
+
+extension Picture {
+    /// The picture with samples of another depth.
+    func converted(to depth: Depth) -> Picture {
+        if depth == self.depth { return self }
+        let converted: [UInt8]
+        switch depth {
+        case .eight:  // rounded
+            converted = bytes.withUnsafeBytes { raw in
+                raw.bindMemory(to: UInt16.self).map { UInt8((Int($0) * 255 + 32767) / 65535) }
+            }
+        case .sixteen: converted = bytes.flatMap { [$0, $0] }
+        }
+        return Picture(width: width, height: height, depth: depth, bytes: converted)
+    }
+}

@@ -1,0 +1,211 @@
+import Testing
+import VidTwinTestSupport
+
+private let raw = "-f rawvideo -s 224x224 --pix-fmt rgb24 -r 25"
+
+/// `in.y4m`, 37 frames of 480x270.
+private let input = """
+    ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 37 -f yuv4mpegpipe in.y4m
+
+    """
+
+@Suite struct `vtfilter encode and decode` {
+    @Test(arguments: ["", "--sample --seed 5", "--part structure", "--part dynamics"])
+    func `encode, then decode gives the bytes of reconstruct`(_ options: String) {
+        let result = Shell.run(
+            input + """
+                vtfilter reconstruct -q \(options) < in.y4m > a.y4m &&
+                vtfilter encode -q \(options) < in.y4m | vtfilter decode > b.y4m && cmp a.y4m b.y4m
+                """)
+        #expect(result.status == 0, "\(result.text) \(result.errors)")
+    }
+
+    @Test func `raw frames and files come back too`() {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 17 -vf scale=224:224 -pix_fmt rgb24 \
+              -f rawvideo in.rgb
+            vtfilter reconstruct \(raw) < in.rgb > a.rgb &&
+            vtfilter encode \(raw) -i in.rgb -o l.tar && vtfilter decode -i l.tar -f rawvideo > b.rgb &&
+            cmp a.rgb b.rgb && stat -c %s b.rgb
+            vtfilter encode \(raw) -i in.rgb -o l.tar; echo $?
+            """)
+        #expect(result.text == "\(17 * 224 * 224 * 3)\n2", "\(result.errors)")
+    }
+
+    @Test func `variable times come back`() {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/bunny.mp4 -vf "select='not(eq(mod(n,5),3))'" \
+              -fps_mode passthrough -frames:v 20 -an -c:v libx264 in.mkv
+            vtfilter encode -q -i in.mkv | vtfilter decode -f nut > out.nut
+            for f in in.mkv out.nut; do
+              ffprobe -v error -show_entries packet=pts_time -of csv=p=0 $f | sort -n > $f.pts; done
+            wc -l < out.nut.pts
+            paste in.mkv.pts out.nut.pts | awk '{ d = $1 - $2; if (d*d > 1e-6) bad = 1 } END { exit bad }'
+            """)
+        #expect(result.status == 0 && result.text == "20", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `tar, names and shapes are what tarfile and numpy read`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m --with-logvar > a.tar
+                vtfilter encode -q -i in.y4m --layout cowvla --latent-dtype f16 --name my.set/7 > b.tar
+                python3 - << 'EOF'
+                import io, json, tarfile
+                import numpy as np
+                a, b = {}, {}
+                for path, out in (("a.tar", a), ("b.tar", b)):
+                    for member in tarfile.open(path):
+                        data = tarfile.open(path).extractfile(member).read()
+                        name = member.name
+                        out[name] = np.load(io.BytesIO(data)) if name.endswith(".npy") else json.loads(data)
+                print(" ".join(sorted({n.split(".")[0] for n in list(a) + list(b)})))
+                shapes = {n.split(".", 1)[1]: v.shape for n, v in a.items() if n.endswith("npy")}
+                print(shapes["structure.npy"], shapes["dynamics_x.npy"], shapes["structure_logvar.npy"])
+                info = a["in_000002.json"]
+                print(info["firstFrame"], info["validFrames"], info["width"], info["height"], info["rate"])
+                x, y = a["in_000001.dynamics_x.npy"], a["in_000001.dynamics_y.npy"]
+                flat = np.concatenate([v.transpose(1, 2, 0).reshape(-1) for v in (x, y)])
+                other = b["my_set_7_000001.dynamics.npy"]
+                print(other.shape, other.dtype, np.abs(flat - other).max() < 0.002)
+                EOF
+                vtfilter decode -i b.tar > b.y4m && vtfilter decode -i a.tar > a.y4m && ls -l [ab].y4m | wc -l
+                """)
+        #expect(
+            result.text == """
+                in_000000 in_000001 in_000002 my_set_7_000000 my_set_7_000001 my_set_7_000002
+                (16, 7, 7, 8) (8, 16, 7) (16, 7, 7, 8)
+                32 5 480 270 25
+                (1792,) float16 True
+                2
+                """, "\(result.text) \(result.errors)")
+    }
+
+    @Test func `windows may overlap, and every frame comes back once`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q --stride 6 -i in.y4m > l.tar; tar tf l.tar | grep -c json
+                vtfilter decode -i l.tar -f nut | ffprobe -v error -count_frames \
+                  -show_entries stream=nb_read_frames -of csv=p=0 -
+                vtfilter encode -q --stride 17 -i in.y4m | wc -c
+                """)
+        #expect(result.text == "5\n37\n0", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("--stride 17"))
+    }
+
+    @Test func `latents of another model are refused in words`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m > l.tar
+                vtfilter decode --config $GOLDENS/tiny/config.yaml --ckpt $GOLDENS/tiny/model.ckpt < l.tar
+                echo $?
+                cp -r \(Fixtures.repository)/models/vidtwin-nano other
+                printf '\\x01' | dd of=other/model.safetensors bs=1 seek=8000000 conv=notrunc status=none
+                vtfilter decode --model ./other < l.tar | wc -c; echo ${PIPESTATUS[0]}
+                vtfilter decode --model ./other --force < l.tar > out.y4m; echo $?
+                vtfilter decode --config $GOLDENS/tiny/config.yaml --ckpt $GOLDENS/tiny/model.ckpt \
+                  --force < l.tar; echo $?
+                """)
+        #expect(result.text == "4\n0\n4\n0\n1", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("another configuration"))
+        #expect(result.errors.contains("another checkpoint"))
+    }
+
+    @Test func `a cut stream: whole clips first, then both byte counts`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m | head -c 50000 | vtfilter decode > out.y4m; echo ${PIPESTATUS[2]}
+                ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 out.y4m
+                vtfilter decode < in.y4m; echo $?
+                vtfilter decode < /dev/null; echo $?
+                """)
+        #expect(result.text == "3\n16\n3\n3", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("expected 25216 bytes, found"))
+    }
+}
+
+@Suite struct `vtfilter cross-reenact` {
+    @Test func `videos, latents and pipes give the same frames`() {
+        let result = Shell.run(
+            """
+            a=$MEDIA/city.mp4 b=$MEDIA/bunny.mp4
+            vtfilter encode -q -i $a > a.tar; vtfilter encode -q -i $b > b.tar
+            vtfilter cross-reenact -q --structure a.tar --dynamics b.tar > 1.y4m &&
+            vtfilter cross-reenact -q --structure $a --dynamics $b --output-format yuv4mpegpipe > 2.y4m &&
+            cat a.tar | vtfilter cross-reenact -q --structure - --dynamics <(vtfilter encode -q -i $b) > 3.y4m &&
+            cmp 1.y4m 2.y4m && cmp 1.y4m 3.y4m
+            ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 1.y4m
+            vtfilter cross-reenact -q --structure a.tar --dynamics a.tar | cmp - <(vtfilter decode -i a.tar) && echo itself
+            """)
+        #expect(result.text == "96\nitself", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `the golden cross-reenactment`() throws {
+        let golden = Golden("tiny")
+        let folder = Fixtures.temporaryFolder()
+        let frames = try golden.frames()
+        Fixtures.write(frames.bytes, to: "\(folder)/a.rgb")
+        let result = Shell.run(
+            """
+            m="--config $GOLDENS/tiny/config.yaml --ckpt $GOLDENS/tiny/model.safetensors"
+            r="-f rawvideo -s 64x64 --pix-fmt rgb24 -r 25"
+            vtfilter encode $m $r -i a.rgb > a.tar && vtfilter encode $m $r -i a.rgb --part dynamics > d.tar
+            vtfilter encode $m $r -i a.rgb --part structure > s.tar
+            vtfilter cross-reenact $m --structure s.tar --dynamics d.tar --output-format rawvideo > out.rgb
+            vtfilter decode $m -i a.tar -f rawvideo | cmp - out.rgb && echo same
+            """, in: folder)
+        #expect(result.text == "same", "\(result.errors)")
+    }
+
+    @Test func `unequal lengths and rates are said, looped or held; sound is the structure's`() {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 20 -c:v libx264 short.mkv
+            for o in "" --loop --hold; do
+              vtfilter cross-reenact --structure $MEDIA/bunny.mp4 --dynamics short.mkv $o -o out.mkv -y
+              ffprobe -v error -count_packets -show_entries stream=codec_type,nb_read_packets -of csv=p=0 out.mkv | tr '\\n' ' '
+            done; echo
+            vtfilter cross-reenact -q --structure $MEDIA/bunny.mp4 --dynamics $MEDIA/city.mp4 --frames 3; echo $?
+            vtfilter cross-reenact -q --structure - --dynamics -; echo $?
+            vtfilter cross-reenact -q --structure $MEDIA/bunny.mp4 --dynamics missing.mp4 --output-format nut | wc -c
+            """)
+        let lines = result.text.split(separator: "\n").map(String.init)
+        #expect(lines.first?.contains("video,20") ?? false, "\(result.text)")
+        #expect(lines.first?.contains("video,96 audio,174 video,96 audio,174") ?? false, "\(result.text)")
+        #expect(lines.dropFirst() == ["2", "2", "0"], "\(result.text)")
+        #expect(result.errors.contains("ends first: 20 frames"))
+        #expect(result.errors.contains("start again") && result.errors.contains("held"))
+        #expect(result.errors.contains("24 frames/s") && result.errors.contains("--sample-fps"))
+    }
+
+    @Test func `inputs beside the result`() {
+        let result = Shell.run(
+            """
+            vtfilter cross-reenact -q --structure $MEDIA/city.mp4 --dynamics $MEDIA/bunny.mp4 \
+              --show inputs --output-format nut | ffmpeg -v error -i - -frames:v 1 -f framemd5 - | grep -c '^0'
+            vtfilter reconstruct -q -i $MEDIA/city.mp4 --frames 3 --show inputs --output-format rawvideo \
+              --output-pix-fmt rgb24 > out.rgb
+            vtfilter reconstruct -q -i $MEDIA/city.mp4 --frames 3 --output-format rawvideo \
+              --output-pix-fmt rgb24 > plain.rgb
+            python3 - << 'EOF'
+            import numpy as np
+            shown = np.fromfile("out.rgb", np.uint8).reshape(3, 224, 448, 3)
+            plain = np.fromfile("plain.rgb", np.uint8).reshape(3, 224, 224, 3)
+            print((shown[:, :, 224:] == plain).all(), (shown[:, :, :224] == plain).mean() < 0.5)
+            EOF
+            """)
+        #expect(result.text == "1\nTrue True", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `an input that is missing does not leave the other one waiting`() {
+        let result = Shell.run(
+            """
+            mkfifo silent; exec 3<> silent
+            (printf 'YUV4MPEG2 W64 H64 F25:1\\n'; head -c 700 /dev/zero) >&3
+            vtfilter cross-reenact -q --structure silent --dynamics missing.mp4; echo $?
+            """, seconds: 20)
+        #expect(result.text == "3", "\(result.errors)")
+    }
+}
