@@ -107,6 +107,8 @@ public enum Fit: String, Sendable, CaseIterable {
     case pad
     /// All of the picture, in another shape.
     case stretch
+    /// As it is: whoever takes the frames covers them with tiles.
+    case tile
 }
 
 extension Fit {
@@ -115,7 +117,7 @@ extension Fit {
     func inverseFilters(from model: PictureSize, to source: PictureSize) -> String? {
         let (w, h, W, H) = (source.width, source.height, model.width, model.height)
         switch self {
-        case .crop: return nil
+        case .crop, .tile: return nil
         case .stretch: return "scale=\(w):\(h)"
         case .pad:
             let wide = w * H >= h * W

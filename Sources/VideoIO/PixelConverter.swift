@@ -85,7 +85,7 @@ extension Fit {
     func filters(from source: PictureSize, to target: PictureSize) -> String {
         let (w, h, W, H) = (source.width, source.height, target.width, target.height)
         switch self {
-        case .stretch:
+        case .stretch, .tile:
             return "scale=\(W):\(H)"
         case .crop:
             // The side that fits exactly; the other is rounded down, as the published protocol does.

@@ -48,6 +48,9 @@ struct Encode: ParsableCommand {
     func validate() throws {
         if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
         if let stride, stride < 1 { throw ValidationError("--stride \(stride): expected 1 or more") }
+        if streams.fit == .tile {
+            throw ValidationError("--fit tile: latents are of one tile; use crop, pad or stretch")
+        }
         if streams.codec != nil || streams.crf != nil {
             throw ValidationError("encode writes latents: --vcodec and --crf are for frames")
         }

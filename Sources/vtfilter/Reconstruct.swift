@@ -19,6 +19,9 @@ struct Reconstruct: ParsableCommand {
             RATE. The last clip is filled by repeating its last frame; the filling is not written.
             """)
 
+    /// A clip of 8192x4096 pixels and 8 frames, or of 4K and 32: 3 GB while it is put together.
+    private static let maximumClipPixels = 1 << 28
+
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Streams") var streams: StreamOptions
 
@@ -27,6 +30,10 @@ struct Reconstruct: ParsableCommand {
 
     @Option(help: ArgumentHelp("Frames that clips share and cross-fade.", valueName: "n"))
     var overlap = 0
+
+    @Option(
+        help: ArgumentHelp("Pixels that tiles share at least, with --fit tile.", valueName: "n"))
+    var tileOverlap = 32
 
     @Option(help: "inputs: input and result side by side.")
     var show: Show?
@@ -39,6 +46,9 @@ struct Reconstruct: ParsableCommand {
 
     func validate() throws {
         if overlap < 0 { throw ValidationError("--overlap \(overlap): expected 0 or more") }
+        if tileOverlap < 0 {
+            throw ValidationError("--tile-overlap \(tileOverlap): expected 0 or more")
+        }
         if show != nil && streams.fit != .crop {
             throw ValidationError("--show inputs goes with --fit crop")
         }
@@ -57,7 +67,15 @@ struct Reconstruct: ParsableCommand {
             width: loaded.configuration.width, height: loaded.configuration.height)
         let reader = try streams.openInput(size, interruption.reading)
         let stream = reader.stream.resampled(to: streams.sampleRate)
-        let shown = PictureSize(width: size.width * (show == nil ? 1 : 2), height: size.height)
+        let frame = streams.fit == .tile ? reader.stream.size : size
+        let pixels = frame.width * frame.height * loaded.configuration.frames
+        if pixels > Reconstruct.maximumClipPixels {
+            throw VideoIOError.badInput(
+                url: streams.input,
+                problem: "--fit tile: expected at most \(Reconstruct.maximumClipPixels) pixels a clip, "
+                    + "found \(pixels) in \(loaded.configuration.frames) frames of \(frame)")
+        }
+        let shown = PictureSize(width: frame.width * (show == nil ? 1 : 2), height: frame.height)
         let writer = try streams.openOutput(like: stream, shown, undoing: streams.fit)
         interruption.protect(writer.temporaryPath)
         let progress = try Progress(streams, total: streams.expectedFrames(stream))
@@ -65,6 +83,13 @@ struct Reconstruct: ParsableCommand {
         options.part = part
         options.samplingSeed = sample ? seed ?? 0 : nil
         options.overlap = overlap
+        if streams.fit == .tile {
+            let tiling = Tiling(
+                width: frame.width, height: frame.height, tileWidth: size.width,
+                tileHeight: size.height, overlap: tileOverlap)
+            Log.debug("\(tiling.count) tiles of \(size) for a frame of \(frame)")
+            options.tiling = tiling
+        }
         let session = Session(model: loaded, options: options)
         let pipeline = Pipeline(
             reader: reader, rate: streams.sampleRate, writer: writer, showsInput: show != nil,

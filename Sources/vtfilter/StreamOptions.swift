@@ -78,7 +78,7 @@ struct StreamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How frames are brought to the model's size: crop; pad and stretch, which give the "
+            "How frames are brought to the model's size: crop; pad, stretch and tile give the "
                 + "input's size back."))
     var fit: Fit = .crop
 
@@ -135,7 +135,8 @@ struct StreamOptions: ParsableArguments {
         options.range = range
         options.skip = skip
         options.frames = frames
-        let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
+        let reader = try VideoReader(
+            options, fit: fit, size: fit == .tile ? nil : size, cancellation: cancellation)
         if reader.stream.size != size, fit == .crop {
             Log.notice(
                 "frames of \(reader.stream.size) are scaled and cropped to the model's \(size); the "

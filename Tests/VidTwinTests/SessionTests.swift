@@ -61,6 +61,82 @@ import VidTwinTestSupport
         }
     }
 
+    @Test func `tiles of a picture made of model-sized parts are the parts' own pictures`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        let parts = (1...4).map { frames(16, seed: $0) }
+        // Two by two parts of 64x64.
+        let whole = (0..<16).map { t -> Picture in
+            var bytes: [UInt8] = []
+            for row in 0..<128 {
+                for column in 0..<2 {
+                    let part = parts[row / 64 * 2 + column][t].bytes
+                    bytes += part[row % 64 * 192..<(row % 64 + 1) * 192]
+                }
+            }
+            return Picture(width: 128, height: 128, bytes: bytes)
+        }
+        var options = Session.Options()
+        options.tiling = Tiling(
+            width: 128, height: 128, tileWidth: 64, tileHeight: 64, overlap: 0)
+        let tiled = try run(Session(model: model, options: options), whole)
+        for (index, part) in parts.enumerated() {
+            let alone = try run(Session(model: model), part)
+            for t in 0..<16 {
+                for row in 0..<64 {
+                    let at = ((index / 2 * 64 + row) * 128 + index % 2 * 64) * 3
+                    #expect(
+                        Array(tiled[t].bytes[at..<at + 192])
+                            == Array(alone[t].bytes[row * 192..<(row + 1) * 192]))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [(1, 1), (64, 64), (65, 65), (63, 200), (129, 1), (200, 150)])
+    func `tiles cover any size`(_ width: Int, _ height: Int) throws {
+        let model = try Golden("tiny").model(on: Device())
+        let bytes = Golden.pattern(3, height, width, 2)
+        let frame = width * height * 3
+        let pictures = (0..<3).map {
+            Picture(width: width, height: height, bytes: Array(bytes[$0 * frame..<($0 + 1) * frame]))
+        }
+        var options = Session.Options()
+        options.tiling = Tiling(
+            width: width, height: height, tileWidth: 64, tileHeight: 64, overlap: 16)
+        let out = try run(Session(model: model, options: options), pictures)
+        #expect(out.count == 3)
+        #expect(out.allSatisfy { $0.width == width && $0.height == height && $0.bytes.count == frame })
+    }
+
+    @Test func `no seam: at the tiles' edges the gradient is not above its surroundings`() throws {
+        let model = try Golden("tiny").model(on: Device())
+        // A smooth picture, so that whatever is steep comes from the model or from a seam.
+        let (width, height) = (160, 160)
+        let pictures = (0..<16).map { t in
+            Picture(
+                width: width, height: height,
+                bytes: (0..<width * height * 3).map { i in
+                    UInt8(60 + i / 3 % width / 2 + i / 3 / width / 3 + t)
+                })
+        }
+        var options = Session.Options()
+        options.tiling = Tiling(
+            width: width, height: height, tileWidth: 64, tileHeight: 64, overlap: 32)
+        let out = try run(Session(model: model, options: options), pictures)[8]
+        func gradient(_ column: Int) -> Double {
+            (0..<height).reduce(0.0) { sum, y in
+                let at = (y * width + column) * 3
+                return sum + abs(Double(out.bytes[at]) - Double(out.bytes[at - 3]))
+            } / Double(height)
+        }
+        // Tiles begin at 0, 32, 64, 96 and end at 64, 96, 128: the model's own patches are 16 wide
+        // and have edges at the same places in every tile, so these are the surroundings.
+        let edges = [32, 64, 96, 128].map(gradient)
+        let patches = [16, 48, 80, 112, 144].map(gradient)
+        let (worst, usual) = (edges.max() ?? 9, patches.max() ?? 0)
+        #expect(worst <= usual * 1.1 + 0.5, "at seams \(edges), elsewhere \(patches)")
+    }
+
     @Test func `the last clip is filled with its last frame`() throws {
         let model = try Golden("tiny").model(on: Device())
         let few = frames(5)

@@ -302,6 +302,19 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text == "True True", "\(result.text) \(result.errors)")
     }
 
+    @Test(arguments: ["225x225", "1x1", "640x360", "1921x1080"])
+    func `tile gives any size back`(_ size: String) {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -f lavfi -i testsrc=s=\(size):r=25 -frames:v 2 -c:v rawvideo -pix_fmt rgb24 in.nut
+            vtfilter reconstruct --fit tile -i in.nut -v 2> log |
+              ffprobe -v error -count_frames -show_entries stream=width,height,nb_read_frames -of csv=p=0 -
+            grep -o '[0-9]* tiles' log
+            """)
+        let parts = size.split(separator: "x").joined(separator: ",")
+        #expect(result.text.hasPrefix("\(parts),2\n"), "\(result.text) \(result.errors)")
+    }
+
     @Test func `encoder, quality and rate of a file`() {
         let result = Shell.run(
             """

@@ -77,7 +77,9 @@ extension VidTwinModel {
             throw ModelError.shape(
                 what: "frames of a clip", expected: [configuration.frames], found: [pictures.count])
         }
-        for picture in pictures { try check(picture) }
+        for picture in pictures {
+            try picture.check(width: configuration.width, height: configuration.height)
+        }
         let filling = Array(repeating: last, count: configuration.frames - pictures.count)
         let moments = try moments(clip(pictures + filling))
         let latents = moments.latents(sampling: &generator)

@@ -66,20 +66,19 @@ public struct Picture: Sendable {
     }
 }
 
-extension VidTwinModel {
-    /// - Throws: `ModelError.shape` for a frame of another size than the model's.
-    package func check(_ picture: Picture) throws {
-        let c = configuration
-        let expected = c.width * c.height * 3 * picture.depth.byteCount
-        guard picture.width == c.width, picture.height == c.height,
-            picture.bytes.count == expected
-        else {
+extension Picture {
+    /// - Throws: `ModelError.shape` where the frame has not this size.
+    package func check(width: Int, height: Int) throws {
+        let expected = width * height * 3 * depth.byteCount
+        guard self.width == width, self.height == height, bytes.count == expected else {
             throw ModelError.shape(
-                what: "frame (rows, columns, bytes)", expected: [c.height, c.width, expected],
-                found: [picture.height, picture.width, picture.bytes.count])
+                what: "frame (rows, columns, bytes)", expected: [height, width, expected],
+                found: [self.height, self.width, bytes.count])
         }
     }
+}
 
+extension VidTwinModel {
     /// The frames of one clip as `[1, frames, height, width, 3]` in −1…1.
     ///
     /// - Precondition: as many frames as a clip has, of the model's size.
@@ -93,18 +92,18 @@ extension VidTwinModel {
         return clip
     }
 
-    /// The first `count` frames of a decoded clip `[1, frames, height, width, 3]`.
+    /// The first `count` frames of a decoded clip `[1, frames, height, width, 3]`, of any size.
     ///
     /// - Throws: `ModelError.nonFinite` where the result is no picture.
     package func pictures(
         _ clip: Tensor, count: Int, depths: [Picture.Depth]
     ) throws -> [Picture] {
-        let (c, frame) = (configuration, clip.count / clip.dim(1))
+        let frame = clip.count / clip.dim(1)
         var (pictures, nonFinite): ([Picture], Int) = ([], 0)
         for t in 0..<count {
             let (picture, bad) = clip.withPointer {
                 Picture.from(
-                    $0 + t * frame, width: c.width, height: c.height, depth: depths[t])
+                    $0 + t * frame, width: clip.dim(3), height: clip.dim(2), depth: depths[t])
             }
             pictures.append(picture)
             nonFinite += bad

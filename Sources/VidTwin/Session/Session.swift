@@ -9,6 +9,9 @@ public final class Session {
         /// Frames that clips share, 0 to one less than a clip has: there the end of one clip fades
         /// into the beginning of the next.
         public var overlap = 0
+        /// How pictures of another size than the model's are covered by tiles; nil takes pictures of
+        /// the model's size.
+        public var tiling: Tiling?
         /// The seed of sampled latents; nil takes the mean.
         public var samplingSeed: UInt64?
 
@@ -38,7 +41,9 @@ public final class Session {
     /// - Throws: `ModelError.shape` for a frame of another size than the model's,
     ///   `ModelError.nonFinite` when the model's result is no picture.
     public func push(_ picture: Picture) throws -> [Picture] {
-        try model.check(picture)
+        let c = model.configuration
+        try picture.check(
+            width: options.tiling?.width ?? c.width, height: options.tiling?.height ?? c.height)
         return try clips.push(picture).map { try reconstruct($0, isLast: false) } ?? []
     }
 
@@ -47,8 +52,9 @@ public final class Session {
         if let clip = clips.finish() { return try reconstruct(clip, isLast: true) }
         if held.depths.isEmpty { return [] }
         let c = model.configuration
+        let (height, width) = (options.tiling?.height ?? c.height, options.tiling?.width ?? c.width)
         let rest = Tensor(
-            [1, held.depths.count, c.height, c.width, 3], held.values, on: model.device)
+            [1, held.depths.count, height, width, 3], held.values, on: model.device)
         defer { held = ([], []) }
         return try model.pictures(rest, count: held.depths.count, depths: held.depths)
     }
@@ -56,9 +62,12 @@ public final class Session {
     private func reconstruct(
         _ clip: ClipAssembler<Picture>.Clip, isLast: Bool
     ) throws -> [Picture] {
-        let moments = try model.moments(model.clip(clip.elements))
-        let latents = moments.latents(sampling: &generator)
-        let decoded = try model.decode(latents, part: options.part)
+        let decoded: Tensor
+        if let tiling = options.tiling {
+            decoded = try tiling.map(clip.elements, on: model.device, decoded(of:))
+        } else {
+            decoded = try self.decoded(of: clip.elements)
+        }
         let depths = clip.elements.map(\.depth)
         if options.overlap == 0 {
             return try model.pictures(decoded, count: clip.valid, depths: depths)
@@ -74,6 +83,12 @@ public final class Session {
                 Array(depths[ready..<clip.valid])
             )
         return try model.pictures(decoded, count: ready, depths: depths)
+    }
+
+    /// A clip of the model's size through the model: `[1, T, height, width, 3]`, not limited.
+    private func decoded(of pictures: [Picture]) throws -> Tensor {
+        let moments = try model.moments(model.clip(pictures))
+        return try model.decode(moments.latents(sampling: &generator), part: options.part)
     }
 
     /// The frames that were held back fade into the first ones of a clip.
