@@ -17,7 +17,7 @@ PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev 
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
 
 # What only the tests need: a browser that looks at the evaluation's page, a reader of latents.
-TEST_PACKAGES := chromium python3-numpy
+TEST_PACKAGES := chromium python3-numpy python3-venv
 
 .PHONY: help deps test-deps build demo test check lint format readme examples install clean
 
@@ -80,8 +80,14 @@ readme: build
 	PATH="$(CURDIR)/$(BUILD):$$PATH" bash examples/run-readme.sh README.md
 
 # Every script in examples/, on the bundled clips.
-examples: build
-	PATH="$(CURDIR)/$(BUILD):$$PATH" bash examples/run-all.sh
+examples: build .build-python/ready
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" bash examples/run-all.sh
+
+# A Python that reads latents as their users do.
+.build-python/ready: | test-deps
+	python3 -m venv .build-python
+	.build-python/bin/pip install --quiet numpy webdataset
+	touch $@
 
 # The installed program carries the Swift runtime with it; libav and oneDNN are the system's.
 install: deps
@@ -89,6 +95,11 @@ install: deps
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/vidtwin"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
 	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
+	rm -rf .build-install/manual
+	$(SWIFT) package --scratch-path .build-install --allow-writing-to-package-directory plugin \
+	  generate-manual --multi-page --output-directory .build-install/manual
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
+	find .build-install/manual -name '*.1' -exec install -m 644 {} "$(DESTDIR)$(PREFIX)/share/man/man1/" \;
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
 	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
 	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
@@ -100,4 +111,4 @@ install: deps
 	  > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vtfilter.fish"
 
 clean:
-	rm -rf .build .build-install demo
+	rm -rf .build .build-install .build-python demo

@@ -18,10 +18,22 @@ bash "$here/reconstruct-folder.sh" "$media" "$folder/out" -q
 before=$(stat -c %Y%i "$folder/out/city.mp4")
 bash "$here/reconstruct-folder.sh" "$media" "$folder/out" -q  # finished outputs are skipped
 [ "$before" = "$(stat -c %Y%i "$folder/out/city.mp4")" ]
+[ -z "$(ls -A "$folder/out" | grep tmp)" ]
+JOBS=2 bash "$here/latent-shards.sh" "$media" "$folder/latents" -q
+[ "$(tar tf "$folder/latents/shard-000000.tar" | grep -c json)" = 13 ]
+python3 "$here/read_latents.py" "$folder/latents/shard-000000.tar" | tail -n 1
+printf '%s\t%s\n%s\t%s\n' "$media/city.mp4" "$media/bunny.mp4" "$media/bunny.mp4" "$media/city.mp4" \
+  > "$folder/pairs"
+JOBS=2 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
+[ "$(frames "$folder/crossed/city+bunny.mp4")" = 96 ] && [ "$(frames "$folder/crossed/bunny+city.mp4")" = 96 ]
+bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
 mkdir "$folder/broken" && echo "no video" > "$folder/broken/a.mp4"
 if bash "$here/reconstruct-folder.sh" "$folder/broken" "$folder/none" -q 2> "$folder/err"; then
   echo "a broken video went unnoticed" >&2
   exit 1
 fi
 grep -q "failed: .*a.mp4" "$folder/err"
+printf 'missing.mp4\t%s\n' "$media/city.mp4" > "$folder/pairs"
+if bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q 2> "$folder/err"; then exit 1; fi
+grep -q "failed: missing.mp4" "$folder/err"
 echo "all examples ran"

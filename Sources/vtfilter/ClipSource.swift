@@ -25,7 +25,7 @@ final class ClipSource {
 
     private enum Kind {
         case video(BackgroundReader)
-        case latents(LatentReader, first: Buffered)
+        case latents(any LatentStream, first: Buffered)
     }
 
     /// The first sample, read to know the stream.
@@ -47,14 +47,15 @@ final class ClipSource {
         let start = try ClipSource.peek(input)
         let size = PictureSize(
             width: model.configuration.width, height: model.configuration.height)
-        if LatentReader.isLatents(start.bytes) {
-            let reader = LatentReader(
-                descriptor: input.descriptor, place: input.place,
-                start: start.isConsumed ? start.bytes : [])
-            guard let first = try reader.next() else {
-                throw LatentError.malformed(
-                    place: input.place, expected: "samples of latents", found: "none")
-            }
+        let archive = url.hasSuffix(".safetensors")
+        if archive || LatentReader.isLatents(start.bytes) {
+            let reader: any LatentStream =
+                try archive
+                ? LatentArchive(path: url) ?? { throw input.noLatents }()
+                : LatentReader(
+                    descriptor: input.descriptor, place: input.place,
+                    start: start.isConsumed ? start.bytes : [])
+            guard let first = try reader.next() else { throw input.noLatents }
             let mine = try identity()
             try mine.check(first, force: force)
             stream = try first.info.stream(size, place: input.place)

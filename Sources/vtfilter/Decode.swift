@@ -65,7 +65,10 @@ struct Decode: ParsableCommand {
         let loaded = try model.load()
         let identity = try ModelIdentity(loaded, files)
         let source = try LatentInput(input)
-        let reader = LatentReader(descriptor: source.descriptor, place: source.place)
+        let reader: any LatentStream =
+            try input.hasSuffix(".safetensors")
+            ? LatentArchive(path: input) ?? { throw source.noLatents }()
+            : LatentReader(descriptor: source.descriptor, place: source.place)
         var sink: FrameSink?
         var fault: (any Error)?
         do {
@@ -91,8 +94,7 @@ struct Decode: ParsableCommand {
         if let sink {
             try sink.writer.finish()
         } else if fault == nil {
-            throw LatentError.malformed(
-                place: source.place, expected: "samples of latents", found: "none")
+            throw source.noLatents
         }
         if let signal = interruption.signal { throw Interrupted(signal: signal) }
         if let fault { throw fault }
@@ -167,6 +169,11 @@ final class LatentInput {
         if descriptor < 0 {
             throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
         }
+    }
+
+    /// What to say where there are none.
+    var noLatents: LatentError {
+        .malformed(place: place, expected: "samples of latents", found: "none")
     }
 
     deinit { if descriptor > 2 { close(descriptor) } }

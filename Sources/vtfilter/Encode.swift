@@ -15,7 +15,8 @@ struct Encode: ParsableCommand {
             vtfilter encode -i in.mp4 > latents.tar; vtfilter decode < latents.tar > out.y4m
 
             The stream is a ustar archive in WebDataset layout: KEY.structure.npy, \
-            KEY.dynamics_x.npy, KEY.dynamics_y.npy and KEY.json for each clip.
+            KEY.dynamics_x.npy, KEY.dynamics_y.npy and KEY.json for each clip. With -o \
+            NAME.safetensors it is one file, its arrays with the clips as first axis.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -76,11 +77,14 @@ struct Encode: ParsableCommand {
             PictureSize(width: c.width, height: c.height), interruption.reading)
         let output = try LatentOutput(streams.output, overwrite: streams.overwrite)
         interruption.protect(output.temporaryPath)
-        let writer = LatentWriter(
+        let isArchive = streams.output.hasSuffix(".safetensors")
+        let stream = LatentWriter(
             descriptor: output.descriptor, place: output.place, type: latentDtype)
+        let archive = LatentArchiveWriter(
+            descriptor: output.descriptor, path: streams.output, type: latentDtype)
         let progress = try Progress(streams, total: streams.expectedFrames(reader.stream))
 
-        let stream = reader.stream.resampled(to: streams.sampleRate)
+        let video = reader.stream.resampled(to: streams.sampleRate)
         let reading = BackgroundReader(
             reader, rate: streams.sampleRate, capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
@@ -97,10 +101,11 @@ struct Encode: ParsableCommand {
             let number = String(index)
             let key = "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
             let info = LatentInfo(
-                stream, frames: Array(clip.elements.prefix(clip.valid)),
+                video, frames: Array(clip.elements.prefix(clip.valid)),
                 first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
                 seed: sample ? seed ?? 0 : nil, layout)
-            try writer.write(LatentSample(key: key, info: info, arrays: arrays))
+            let sample = LatentSample(key: key, info: info, arrays: arrays)
+            if isArchive { try archive.write(sample) } else { try stream.write(sample) }
             progress.wrote(clip.valid - clip.repeated)
             index += 1
         }
@@ -110,7 +115,7 @@ struct Encode: ParsableCommand {
                 if interruption.signal != nil { break }
             }
             if interruption.signal == nil, let clip = clips.finish() { try write(clip) }
-            try writer.finish()
+            if isArchive { try archive.finish() } else { try stream.finish() }
         } catch {
             interruption.reading.cancel()
             reading.close()

@@ -1,0 +1,62 @@
+import FoundationEssentials
+import LatentIO
+import VidTwin
+
+/// Samples of latents, one after the other.
+protocol LatentStream: AnyObject {
+    /// The next sample, or nil at the end.
+    func next() throws -> LatentSample?
+}
+
+extension LatentReader: LatentStream {}
+
+/// The samples of a .safetensors file of `vtfilter encode`.
+final class LatentArchive: LatentStream {
+    private let checkpoint: Checkpoint
+    private let clips: [LatentInfo]
+    private let key: String
+    private var index = 0
+
+    /// Opens a file; nil where it holds no latents.
+    init?(path: String) throws {
+        checkpoint = try Checkpoint(path: path)
+        guard checkpoint.metadata["format"] == LatentArchiveWriter.format,
+            let json = checkpoint.metadata["clips"]
+        else { return nil }
+        do {
+            clips = try JSONDecoder().decode([LatentInfo].self, from: Data(json.utf8))
+        } catch {
+            throw LatentError.malformed(
+                place: path, expected: "what vtfilter encode writes", found: "other metadata")
+        }
+        key = checkpoint.metadata["key"] ?? "clip"
+        for (name, info) in checkpoint.tensors where info.shape.first != clips.count {
+            throw LatentError.malformed(
+                place: "\(path): \(name)", expected: "\(clips.count) clips", found: "\(info.shape)")
+        }
+    }
+
+    func next() throws -> LatentSample? {
+        if index >= clips.count { return nil }
+        defer { index += 1 }
+        var arrays: [String: NPYArray] = [:]
+        for (name, info) in checkpoint.tensors {
+            let shape = Array(info.shape.dropFirst())
+            let count = shape.reduce(1, *)
+            if all[name] == nil {
+                var values = [Float](repeating: 0, count: info.shape.reduce(1, *))
+                try values.withUnsafeMutableBufferPointer {
+                    try checkpoint.read(name, into: $0)
+                }
+                all[name] = values
+            }
+            let values = all[name] ?? []
+            arrays[name] = NPYArray(
+                shape: shape, values: Array(values[index * count..<(index + 1) * count]))
+        }
+        return LatentSample(key: "\(key)+\(index)", info: clips[index], arrays: arrays)
+    }
+
+    /// The arrays, read when the first sample is asked for: as large as the file.
+    private var all: [String: [Float]] = [:]
+}
