@@ -96,7 +96,7 @@ install: deps
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
 	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
 	rm -rf .build-install/manual
-	$(SWIFT) package --scratch-path .build-install --allow-writing-to-package-directory plugin \
+	$(SWIFT) package --scratch-path .build-install plugin --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build-install/manual
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
 	find .build-install/manual -name '*.1' -exec install -m 644 {} "$(DESTDIR)$(PREFIX)/share/man/man1/" \;

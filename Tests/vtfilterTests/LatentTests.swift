@@ -83,6 +83,18 @@ private let input = """
                 """, "\(result.text) \(result.errors)")
     }
 
+    @Test func `one file instead of a stream`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m -o l.safetensors && vtfilter decode -i l.safetensors > a.y4m
+                vtfilter encode -q -i in.y4m | vtfilter decode | cmp - a.y4m && echo same
+                vtfilter cross-reenact -q --structure l.safetensors --dynamics l.safetensors | cmp - a.y4m && echo same
+                vtfilter decode -i $GOLDENS/tiny/model.safetensors; echo $?
+                ls -A | grep -c tmp
+                """)
+        #expect(result.text == "same\nsame\n3\n0", "\(result.text) \(result.errors)")
+    }
+
     @Test func `windows may overlap, and every frame comes back once`() {
         let result = Shell.run(
             input + """

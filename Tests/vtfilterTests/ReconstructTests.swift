@@ -302,6 +302,51 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text == "True True", "\(result.text) \(result.errors)")
     }
 
+    @Test(arguments: ["12.5", "24000/1001", "50"])
+    func `rates are kept exactly`(_ rate: String) {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -f lavfi -i testsrc=s=320x240:r=\(rate) -frames:v 18 -pix_fmt yuv420p \
+              -f yuv4mpegpipe in.y4m
+            vtfilter reconstruct -q < in.y4m > out.y4m
+            vtfilter encode -q < in.y4m | vtfilter decode > decoded.y4m
+            vtfilter reconstruct -q -i in.y4m -o out.mkv
+            for f in in.y4m out.y4m decoded.y4m out.mkv; do
+              ffprobe -v error -show_entries stream=r_frame_rate -of csv=p=0 $f; done | sort -u | wc -l
+            """)
+        #expect(result.text == "1", "\(result.text) \(result.errors)")
+    }
+
+    @Test func `NUT through a pipe keeps every time and every audio packet`() {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/bunny.mp4 -vf "select='not(eq(mod(n,5),3))'" \
+              -fps_mode passthrough -c:v rawvideo -c:a copy in.nut
+            vtfilter reconstruct -q < in.nut > out.nut
+            for f in in.nut out.nut; do
+              ffprobe -v error -select_streams v -show_entries packet=pts_time -of csv=p=0 $f > $f.pts
+              ffprobe -v error -select_streams a -show_entries packet=pts_time,size -of csv=p=0 $f > $f.audio
+            done
+            cmp in.nut.pts out.nut.pts && cmp in.nut.audio out.nut.audio && wc -l < out.nut.pts
+            """)
+        #expect(result.text == "77", "\(result.text) \(result.errors)")
+    }
+
+    @Test(arguments: ["rgb24", "rgba", "yuv420p", "gray", "yuv420p10le", "rgb48le"])
+    func `pixel formats of NUT and raw frames stay`(_ format: String) {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -f lavfi -i testsrc=s=300x200:r=25 -frames:v 17 -pix_fmt \(format) -c:v rawvideo in.nut
+            vtfilter reconstruct < in.nut > out.nut || exit
+            ffprobe -v error -count_frames -show_entries stream=pix_fmt,nb_read_frames -of csv=p=0 out.nut
+            ffmpeg -v error -i in.nut -f rawvideo in.raw
+            vtfilter reconstruct -f rawvideo -s 300x200 --pix-fmt \(format) -r 25 < in.raw > out.raw || exit
+            ffmpeg -v error -i out.nut -f rawvideo - | cmp - out.raw && echo same
+            """)
+        #expect(result.text == "\(format),17\nsame", "\(result.text) \(result.errors)")
+        #expect(result.errors.contains("alpha") == (format == "rgba"))
+    }
+
     @Test(arguments: ["225x225", "1x1", "640x360", "1921x1080"])
     func `tile gives any size back`(_ size: String) {
         let result = Shell.run(
