@@ -95,7 +95,7 @@ install: deps
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/vidtwin"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
 	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
-	rm -rf .build-install/manual
+	rm -rf .build-install/manual && mkdir -p .build-install/manual
 	$(SWIFT) package --scratch-path .build-install plugin --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build-install/manual
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
