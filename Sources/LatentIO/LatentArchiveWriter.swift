@@ -74,7 +74,9 @@ public final class LatentArchiveWriter {
         header += "}"
         var bytes = Array(header.utf8)
         bytes += [UInt8](repeating: 32, count: (8 - bytes.count % 8) % 8)
-        try put(withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { Array($0) } + bytes, to: descriptor)
+        try put(
+            withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { Array($0) } + bytes,
+            to: descriptor)
         var chunk = [UInt8](repeating: 0, count: 1 << 20)
         for (_, column) in columns.sorted(by: { $0.key < $1.key }) {
             lseek(column.spool, 0, SEEK_SET)

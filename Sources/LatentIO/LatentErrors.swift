@@ -8,6 +8,8 @@ public enum LatentError: Error, CustomStringConvertible, Sendable {
     case failure(place: String, problem: String)
     /// Whoever reads the output is gone.
     case brokenPipe(place: String)
+    /// Waiting for input was ended from outside.
+    case cancelled
 
     /// One line.
     public var description: String {
@@ -18,6 +20,7 @@ public enum LatentError: Error, CustomStringConvertible, Sendable {
             "\(place): truncated: expected \(expected) bytes, found \(found)"
         case .failure(let place, let problem): "\(place): \(problem)"
         case .brokenPipe(let place): "\(place): the reader has gone, stopping"
+        case .cancelled: "cancelled"
         }
     }
 }

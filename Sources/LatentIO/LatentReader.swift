@@ -16,12 +16,28 @@ public final class LatentReader {
     private static let maximumMember = 64 << 20
     private static let maximumMembers = 32
 
+    private let cancelDescriptor: Int32?
     private var start: ArraySlice<UInt8>
 
     /// Reads from an open descriptor, which stays the caller's; `place` names it in messages,
-    /// `start` is what was read of it before.
-    public init(descriptor: Int32, place: String, start: [UInt8] = []) {
+    /// `start` is what was read of it before. When `cancelDescriptor` becomes readable, waiting ends
+    /// with `LatentError.cancelled`.
+    public init(
+        descriptor: Int32, place: String, start: [UInt8] = [], cancelDescriptor: Int32? = nil
+    ) {
         (self.descriptor, self.place, self.start) = (descriptor, place, start[...])
+        self.cancelDescriptor = cancelDescriptor
+    }
+
+    /// Waits until there is something to read.
+    private func wait() throws(LatentError) {
+        guard let cancelDescriptor else { return }
+        var entries = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: cancelDescriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while poll(&entries, 2, -1) < 0 && errno == EINTR {}
+        if entries[1].revents != 0 { throw .cancelled }
     }
 
     /// Bytes that `isLatents` needs to see.
@@ -148,6 +164,7 @@ public final class LatentReader {
                 done += part.count
                 continue
             }
+            try wait()
             let got = bytes.withUnsafeMutableBytes {
                 Glibc.read(descriptor, $0.baseAddress.map { $0 + offset }, room)
             }

@@ -121,7 +121,9 @@ enum Float16Bits {
     static func decode(_ bits: UInt16) -> Float {
         let sign = UInt32(bits & 0x8000) << 16
         let magnitude = UInt32(bits & 0x7fff)
-        if magnitude >= 0x7c00 { return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13) }
+        if magnitude >= 0x7c00 {
+            return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13)
+        }
         let value = Float(bitPattern: magnitude << 13) * 0x1p112
         return Float(bitPattern: sign | value.bitPattern)
     }

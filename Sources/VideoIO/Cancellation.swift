@@ -2,8 +2,8 @@ import Glibc
 
 /// Wakes readers that wait for input; may be called from any thread, once or often.
 public final class Cancellation: Sendable {
-    /// Readable once cancelled.
-    let wakeDescriptor: Int32
+    /// Readable once cancelled, for those who wait by `poll`.
+    public let wakeDescriptor: Int32
     private let signalDescriptor: Int32
 
     /// Not cancelled.

@@ -54,7 +54,8 @@ final class ClipSource {
                 ? LatentArchive(path: url) ?? { throw input.noLatents }()
                 : LatentReader(
                     descriptor: input.descriptor, place: input.place,
-                    start: start.isConsumed ? start.bytes : [])
+                    start: start.isConsumed ? start.bytes : [],
+                    cancelDescriptor: cancellation.wakeDescriptor)
             guard let first = try reader.next() else { throw input.noLatents }
             let mine = try identity()
             try mine.check(first, force: force)

@@ -24,7 +24,8 @@ struct CrossReenact: ParsableCommand {
     @Option(help: ArgumentHelp("What moves: a video or latents.", valueName: "b"))
     var dynamics: String
 
-    @Option(name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
+    @Option(
+        name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
     var output = "-"
 
     @Option(help: ArgumentHelp("Output format.", valueName: "format"))
@@ -159,7 +160,9 @@ struct CrossReenact: ParsableCommand {
                 past = loop ? past + [light] : [light]
             } else if loop || hold, let last = past.last {
                 if looped == 0 {
-                    Log.notice("\(dynamics) ends first: its \(loop ? "clips start again" : "last clip is held")")
+                    Log.notice(
+                        "\(dynamics) ends first: its \(loop ? "clips start again" : "last clip is held")"
+                    )
                 }
                 second = loop ? past[looped % past.count] : last
                 looped += 1

@@ -15,10 +15,12 @@ struct Decode: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelOptions
 
-    @Option(name: [.customShort("i"), .long], help: ArgumentHelp("Latents, or -.", valueName: "file"))
+    @Option(
+        name: [.customShort("i"), .long], help: ArgumentHelp("Latents, or -.", valueName: "file"))
     var input = "-"
 
-    @Option(name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
+    @Option(
+        name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
     var output = "-"
 
     @Option(
@@ -68,7 +70,9 @@ struct Decode: ParsableCommand {
         let reader: any LatentStream =
             try input.hasSuffix(".safetensors")
             ? LatentArchive(path: input) ?? { throw source.noLatents }()
-            : LatentReader(descriptor: source.descriptor, place: source.place)
+            : LatentReader(
+                descriptor: source.descriptor, place: source.place,
+                cancelDescriptor: interruption.reading.wakeDescriptor)
         var sink: FrameSink?
         var fault: (any Error)?
         do {
@@ -93,7 +97,7 @@ struct Decode: ParsableCommand {
         }
         if let sink {
             try sink.writer.finish()
-        } else if fault == nil {
+        } else if fault == nil, interruption.signal == nil {
             throw source.noLatents
         }
         if let signal = interruption.signal { throw Interrupted(signal: signal) }

@@ -40,7 +40,8 @@ struct Encode: ParsableCommand {
     @Option(help: "vidtwin, or cowvla: one dynamics vector a clip.")
     var layout: LatentLayout = .vidtwin
 
-    @Option(help: ArgumentHelp("Frames from one clip to the next (default: a clip).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Frames from one clip to the next (default: a clip).", valueName: "n"))
     var stride: Int?
 
     @Option(help: ArgumentHelp("Name of the samples (default: the input's).", valueName: "name"))
@@ -48,7 +49,9 @@ struct Encode: ParsableCommand {
 
     func validate() throws {
         if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
-        if let stride, stride < 1 { throw ValidationError("--stride \(stride): expected 1 or more") }
+        if let stride, stride < 1 {
+            throw ValidationError("--stride \(stride): expected 1 or more")
+        }
         if streams.fit == .tile {
             throw ValidationError("--fit tile: latents are of one tile; use crop, pad or stretch")
         }
@@ -56,8 +59,9 @@ struct Encode: ParsableCommand {
             throw ValidationError("encode writes latents: --vcodec and --crf are for frames")
         }
         if streams.outputFormat != nil || streams.outputPixelFormat != nil {
-            throw ValidationError("encode writes latents: --output-format and --output-pix-fmt are "
-                + "for frames")
+            throw ValidationError(
+                "encode writes latents: --output-format and --output-pix-fmt are "
+                    + "for frames")
         }
     }
 
@@ -99,7 +103,8 @@ struct Encode: ParsableCommand {
                 arrays.merge(moments.logVariance.arrays(part, layout, suffix: "_logvar")) { $1 }
             }
             let number = String(index)
-            let key = "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
+            let key =
+                "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
             let info = LatentInfo(
                 video, frames: Array(clip.elements.prefix(clip.valid)),
                 first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
@@ -133,7 +138,9 @@ struct Encode: ParsableCommand {
     private var sampleName: String {
         let base = name ?? streams.input.split(separator: "/").last.map(String.init) ?? "-"
         let stem = name == nil ? base.split(separator: ".").first.map(String.init) ?? base : base
-        let clean = stem.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "_" }
+        let clean = stem.map {
+            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "_"
+        }
         return clean.isEmpty || stem == "-" ? "clip" : String(clean.prefix(60))
     }
 }

@@ -40,7 +40,7 @@ enum ExitStatus {
             Log.error("\(error)")
             switch error {
             case .malformed, .truncated: return badInput
-            case .failure, .brokenPipe: return failure
+            case .failure, .brokenPipe, .cancelled: return failure
             }
         case let error as ForeignLatents:
             Log.error("\(error)")

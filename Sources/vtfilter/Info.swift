@@ -1,11 +1,17 @@
 import ArgumentParser
 import FoundationEssentials
+import LatentIO
 import VidTwin
 
 /// `vtfilter info`
 struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what a model is, and check that its files fit each other.")
+        abstract:
+            "Say what a model is, and check that its files fit each other; or what latents are.",
+        discussion: "vtfilter info [model options]; vtfilter info latents.tar")
+
+    @Argument(help: "Latents of vtfilter encode; without it, the model.")
+    var latents: String?
 
     @OptionGroup(title: "Model") var model: ModelOptions
 
@@ -13,6 +19,7 @@ struct Info: ParsableCommand {
     var json = false
 
     func run() throws {
+        if let latents { return try describe(latents) }
         let files = try model.files()
         let configuration = try Configuration(path: files.configuration)
         let checkpoint = try Checkpoint(path: files.checkpoint)
@@ -25,6 +32,41 @@ struct Info: ParsableCommand {
         } else {
             print(summary.text)
         }
+    }
+}
+
+extension Info {
+    /// Prints a line for each clip, or the JSON of each.
+    private func describe(_ path: String) throws {
+        let input = try LatentInput(path)
+        let stream: any LatentStream =
+            try path.hasSuffix(".safetensors")
+            ? LatentArchive(path: path) ?? { throw input.noLatents }()
+            : LatentReader(descriptor: input.descriptor, place: input.place)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var clips = 0
+        while let sample = try stream.next() {
+            clips += 1
+            if json {
+                print(String(decoding: try encoder.encode(sample.info), as: UTF8.self))
+                continue
+            }
+            let info = sample.info
+            if clips == 1 {
+                print(
+                    "latents of \(info.width)x\(info.height) \(info.pixelFormat) at "
+                        + "\(info.rate ?? "variable") frames/s, --fit \(info.fit), \(info.latents), layout "
+                        + "\(info.layout), by vtfilter \(info.vtfilter)")
+                print("configuration \(info.configSHA256)\ncheckpoint    \(info.checkpointSHA256)")
+            }
+            let arrays = sample.arrays.sorted { $0.key < $1.key }
+                .map { "\($0.key) \($0.value.shape)" }.joined(separator: ", ")
+            print(
+                "\(sample.key): frames \(info.firstFrame) to \(info.firstFrame + info.validFrames - 1), "
+                    + arrays)
+        }
+        if clips == 0 { throw input.noLatents }
     }
 }
 

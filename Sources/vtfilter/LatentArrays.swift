@@ -104,8 +104,10 @@ struct ModelIdentity {
     func check(_ sample: LatentSample, force: Bool) throws {
         func differs(_ what: String, _ mine: String, _ found: String) -> ForeignLatents {
             ForeignLatents(
-                description: "\(sample.key): latents of another \(what): expected \(mine.prefix(16))…, "
-                    + "found \(found.prefix(16))…; --force decodes them all the same where shapes agree")
+                description:
+                    "\(sample.key): latents of another \(what): expected \(mine.prefix(16))…, "
+                    + "found \(found.prefix(16))…; --force decodes them all the same where shapes agree"
+            )
         }
         if force { return }
         if sample.info.configSHA256 != configSHA256 {

@@ -81,7 +81,8 @@ final class Pipeline: Sendable {
     }
 
     private func compute(
-        from input: BoundedQueue<StreamItem>, into output: BoundedQueue<StreamItem>, _ session: Session
+        from input: BoundedQueue<StreamItem>, into output: BoundedQueue<StreamItem>,
+        _ session: Session
     ) throws {
         var waiting: [StreamItem] = []
         var rest: [AudioPacket] = []

@@ -72,7 +72,8 @@ struct Reconstruct: ParsableCommand {
         if pixels > Reconstruct.maximumClipPixels {
             throw VideoIOError.badInput(
                 url: streams.input,
-                problem: "--fit tile: expected at most \(Reconstruct.maximumClipPixels) pixels a clip, "
+                problem:
+                    "--fit tile: expected at most \(Reconstruct.maximumClipPixels) pixels a clip, "
                     + "found \(pixels) in \(loaded.configuration.frames) frames of \(frame)")
         }
         let shown = PictureSize(width: frame.width * (show == nil ? 1 : 2), height: frame.height)

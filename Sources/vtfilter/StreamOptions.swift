@@ -53,7 +53,8 @@ struct StreamOptions: ParsableArguments {
     var codec: String?
 
     @Option(
-        help: ArgumentHelp("Quality of the output, for encoders that have it (18).", valueName: "n"))
+        help: ArgumentHelp("Quality of the output, for encoders that have it (18).", valueName: "n")
+    )
     var crf: Int?
 
     @Option(

@@ -18,7 +18,8 @@ struct VTFilter: ParsableCommand {
             Exit status: 0 done, 1 failure while running, 2 usage, 3 bad input, 4 bad model or \
             checkpoint, 130 or 143 ended by a signal.
             """,
-        version: version, subcommands: [
+        version: version,
+        subcommands: [
             Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self, Info.self,
         ])
 }

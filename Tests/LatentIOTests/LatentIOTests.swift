@@ -46,8 +46,9 @@ private func written(_ type: LatentType = .f32) throws -> [UInt8] {
     return Fixtures.bytes("\(folder)/tar")
 }
 
-private func readAll(_ bytes: [UInt8], start: Int = 0) -> (samples: [LatentSample], error: LatentError?)
-{
+private func readAll(_ bytes: [UInt8], start: Int = 0) -> (
+    samples: [LatentSample], error: LatentError?
+) {
     let (reader, descriptor) = reader(bytes, start: start)
     defer { close(descriptor) }
     var samples: [LatentSample] = []

@@ -98,14 +98,16 @@ import VidTwinTestSupport
         let bytes = Golden.pattern(3, height, width, 2)
         let frame = width * height * 3
         let pictures = (0..<3).map {
-            Picture(width: width, height: height, bytes: Array(bytes[$0 * frame..<($0 + 1) * frame]))
+            Picture(
+                width: width, height: height, bytes: Array(bytes[$0 * frame..<($0 + 1) * frame]))
         }
         var options = Session.Options()
         options.tiling = Tiling(
             width: width, height: height, tileWidth: 64, tileHeight: 64, overlap: 16)
         let out = try run(Session(model: model, options: options), pictures)
         #expect(out.count == 3)
-        #expect(out.allSatisfy { $0.width == width && $0.height == height && $0.bytes.count == frame })
+        #expect(
+            out.allSatisfy { $0.width == width && $0.height == height && $0.bytes.count == frame })
     }
 
     @Test func `no seam: at the tiles' edges the gradient is not above its surroundings`() throws {

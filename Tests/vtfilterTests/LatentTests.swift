@@ -95,6 +95,30 @@ private let input = """
         #expect(result.text == "same\nsame\n3\n0", "\(result.text) \(result.errors)")
     }
 
+    @Test func `what latents are`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m -o l.tar && vtfilter info l.tar
+                vtfilter info l.tar --json | wc -l
+                vtfilter info in.y4m; echo $?
+                """)
+        #expect(result.text.contains("480x270 yuv420p at 25 frames/s"), "\(result.errors)")
+        #expect(result.text.contains("in_000002: frames 32 to 36, dynamics_x [8, 16, 7]"))
+        #expect(result.text.hasSuffix("3\n3"), "\(result.text)")
+    }
+
+    @Test func `a signal ends decode, which waits for a silent pipe, after its whole clips`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m > l.tar
+                mkfifo pipe; vtfilter decode < pipe > out.y4m & exec 3> pipe
+                head -c 70000 l.tar >&3; sleep 2; kill -INT $!; wait $!; echo $?
+                ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 out.y4m
+                """, seconds: 30)
+        #expect(
+            result.text == "130\n16" || result.text == "130\n32", "\(result.text) \(result.errors)")
+    }
+
     @Test func `windows may overlap, and every frame comes back once`() {
         let result = Shell.run(
             input + """
@@ -185,7 +209,9 @@ private let input = """
             """)
         let lines = result.text.split(separator: "\n").map(String.init)
         #expect(lines.first?.contains("video,20") ?? false, "\(result.text)")
-        #expect(lines.first?.contains("video,96 audio,174 video,96 audio,174") ?? false, "\(result.text)")
+        #expect(
+            lines.first?.contains("video,96 audio,174 video,96 audio,174") ?? false,
+            "\(result.text)")
         #expect(lines.dropFirst() == ["2", "2", "0"], "\(result.text)")
         #expect(result.errors.contains("ends first: 20 frames"))
         #expect(result.errors.contains("start again") && result.errors.contains("held"))

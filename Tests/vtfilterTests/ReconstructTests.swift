@@ -347,7 +347,7 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.errors.contains("alpha") == (format == "rgba"))
     }
 
-    @Test(arguments: ["225x225", "1x1", "640x360", "1921x1080"])
+    @Test(arguments: ["224x224", "225x225", "1x1", "640x360", "1920x1080", "1921x1"])
     func `tile gives any size back`(_ size: String) {
         let result = Shell.run(
             """
@@ -376,7 +376,8 @@ private let frameBytes = 224 * 224 * 3
             ls -A | grep e.m
             """)
         #expect(
-            result.text == "ffv1,24/1,40\nh264,10/1,17\nsmaller\n2\n2\n2", "\(result.text) \(result.errors)")
+            result.text == "ffv1,24/1,40\nh264,10/1,17\nsmaller\n2\n2\n2",
+            "\(result.text) \(result.errors)")
     }
 
     @Test func `a full disk leaves no file and a message`() {
@@ -390,7 +391,9 @@ private let frameBytes = 224 * 224 * 3
             print("SKIPPED: a full disk; this machine cannot mount a tmpfs")
             return
         }
-        #expect(result.text == "1" && result.errors.contains("No space left"), "\(result.text) \(result.errors)")
+        #expect(
+            result.text == "1" && result.errors.contains("No space left"),
+            "\(result.text) \(result.errors)")
     }
 
     @Test func `progress for programs`() {
