@@ -17,6 +17,9 @@ struct CrossReenact: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Output") var file: FileOptions
+    @OptionGroup(title: "Words") var words: WordOptions
+    @OptionGroup(title: "Words") var progress: ProgressOptions
 
     @Option(help: ArgumentHelp("What stays: a video or latents.", valueName: "a"))
     var structure: String
@@ -53,15 +56,6 @@ struct CrossReenact: ParsableCommand {
     @Flag(help: "Take latents of another model where shapes agree.")
     var force = false
 
-    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
-    var overwrite = false
-
-    @Flag(name: .shortAndLong, help: "Only errors.")
-    var quiet = false
-
-    @Flag(name: .shortAndLong, help: "More words.")
-    var verbose = false
-
     func validate() throws {
         if structure == "-" && dynamics == "-" {
             throw ValidationError("only one of --structure and --dynamics can be standard input")
@@ -73,8 +67,7 @@ struct CrossReenact: ParsableCommand {
     }
 
     func run() throws {
-        Log.configure(quiet: quiet, verbose: verbose)
-        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        words.configureLog()
         // Before anything is waited for.
         for url in [structure, dynamics] where url != "-" && access(url, R_OK) != 0 {
             throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
@@ -107,23 +100,25 @@ struct CrossReenact: ParsableCommand {
             throw VideoIOError.usage("--show inputs: latents have no pictures to show")
         }
         let c = loaded.configuration
-        var options = OutputOptions(url: output)
-        (options.format, options.pixelFormat) = (outputFormat, outputPixelFormat)
-        options.overwrite = overwrite
+        let options = file.output(
+            output, format: outputFormat, pixelFormat: outputPixelFormat)
         let writer = try VideoWriter(
             options, like: a.stream,
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height))
         for note in writer.notes { Log.warning(note) }
         interruption.protect(writer.temporaryPath)
+        let told = try Progress(
+            progress, quiet: words.quiet, total: a.stream.frameCount)
         var fault: (any Error)?
         do {
-            fault = try reenact(a, b, loaded, identity, writer, interruption)
+            fault = try reenact(a, b, loaded, identity, writer, told, interruption)
         } catch {
             interruption.reading.cancel()
             writer.abandon()
             throw error
         }
         interruption.reading.cancel()
+        told.end()
         try writer.finish()
         if let signal = interruption.signal { throw Interrupted(signal: signal) }
         if let fault { throw fault }
@@ -134,7 +129,8 @@ struct CrossReenact: ParsableCommand {
     /// - Returns: a fault of an input, after the whole clips before it were written.
     private func reenact(
         _ a: ClipSource, _ b: ClipSource, _ model: VidTwinModel,
-        _ identity: () throws -> ModelIdentity, _ writer: VideoWriter, _ interruption: Interruption
+        _ identity: () throws -> ModelIdentity, _ writer: VideoWriter, _ progress: Progress,
+        _ interruption: Interruption
     ) throws -> (any Error)? {
         var (past, frames): ([SourceClip], Int) = ([], 0)
         var looped = 0
@@ -191,6 +187,7 @@ struct CrossReenact: ParsableCommand {
                 try writer.write(RGBFrame(shown, like: first.frames[t]))
             }
             frames += count
+            progress.wrote(count)
             if count < first.frames.count {
                 Log.notice("\(dynamics) ends first: \(frames) frames are written")
                 return nil

@@ -14,6 +14,9 @@ struct Decode: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Output") var file: FileOptions
+    @OptionGroup(title: "Words") var words: WordOptions
+    @OptionGroup(title: "Words") var progress: ProgressOptions
 
     @Option(
         name: [.customShort("i"), .long], help: ArgumentHelp("Latents, or -.", valueName: "file"))
@@ -44,15 +47,6 @@ struct Decode: ParsableCommand {
     @Flag(help: "Decode latents of another model where shapes agree.")
     var force = false
 
-    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
-    var overwrite = false
-
-    @Flag(name: .shortAndLong, help: "Only errors.")
-    var quiet = false
-
-    @Flag(name: .shortAndLong, help: "More words.")
-    var verbose = false
-
     func validate() throws {
         if let rate, Rational(frameRate: rate) == nil {
             throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
@@ -60,8 +54,7 @@ struct Decode: ParsableCommand {
     }
 
     func run() throws {
-        Log.configure(quiet: quiet, verbose: verbose)
-        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        words.configureLog()
         let interruption = Interruption()
         let files = try model.files()
         let loaded = try model.load()
@@ -73,6 +66,7 @@ struct Decode: ParsableCommand {
             : LatentReader(
                 descriptor: source.descriptor, place: source.place,
                 cancelDescriptor: interruption.reading.wakeDescriptor)
+        let told = try Progress(progress, quiet: words.quiet, total: nil)
         var sink: FrameSink?
         var fault: (any Error)?
         do {
@@ -87,7 +81,7 @@ struct Decode: ParsableCommand {
                 let open = try sink ?? openSink(sample.info, loaded, interruption)
                 sink = open
                 let clip = try loaded.decode(latents, part: wanted)
-                try open.write(clip, sample.info, loaded)
+                told.wrote(try open.write(clip, sample.info, loaded))
             }
         } catch let error as LatentError {
             fault = error  // after whole samples
@@ -95,6 +89,7 @@ struct Decode: ParsableCommand {
             sink?.writer.abandon()
             throw error
         }
+        told.end()
         if let sink {
             try sink.writer.finish()
         } else if fault == nil, interruption.signal == nil {
@@ -111,8 +106,7 @@ struct Decode: ParsableCommand {
         let c = model.configuration
         let size = PictureSize(width: c.width, height: c.height)
         let stream = try info.stream(size, place: input).resampled(to: forced)
-        var options = OutputOptions(url: output)
-        (options.format, options.pixelFormat, options.overwrite) = (format, pixelFormat, overwrite)
+        let options = file.output(output, format: format, pixelFormat: pixelFormat)
         let writer = try VideoWriter(
             options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
         interruption.protect(writer.temporaryPath)
@@ -134,8 +128,8 @@ final class FrameSink {
         (self.writer, self.depth, self.constantRate) = (writer, depth, constantRate)
     }
 
-    /// Writes the frames of a clip that no clip before had.
-    func write(_ clip: Tensor, _ info: LatentInfo, _ model: VidTwinModel) throws {
+    /// Writes the frames of a clip that no clip before had, and returns how many.
+    func write(_ clip: Tensor, _ info: LatentInfo, _ model: VidTwinModel) throws -> Int {
         let c = model.configuration
         guard (1...c.frames).contains(info.validFrames), info.pts.count == info.validFrames else {
             throw ModelError.shape(
@@ -158,6 +152,7 @@ final class FrameSink {
             written += 1
         }
         next = info.firstFrame + info.validFrames
+        return info.validFrames - known
     }
 }
 

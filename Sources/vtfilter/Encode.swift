@@ -55,7 +55,7 @@ struct Encode: ParsableCommand {
         if streams.fit == .tile {
             throw ValidationError("--fit tile: latents are of one tile; use crop, pad or stretch")
         }
-        if streams.codec != nil || streams.crf != nil {
+        if streams.file.codec != nil || streams.file.crf != nil {
             throw ValidationError("encode writes latents: --vcodec and --crf are for frames")
         }
         if streams.outputFormat != nil || streams.outputPixelFormat != nil {
@@ -66,7 +66,7 @@ struct Encode: ParsableCommand {
     }
 
     func run() throws {
-        streams.configureLog()
+        streams.words.configureLog()
         let interruption = Interruption()
         let files = try model.files()
         let loaded = try model.load()
@@ -79,14 +79,16 @@ struct Encode: ParsableCommand {
         let identity = try ModelIdentity(loaded, files)
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
-        let output = try LatentOutput(streams.output, overwrite: streams.overwrite)
+        let output = try LatentOutput(streams.output, overwrite: streams.file.overwrite)
         interruption.protect(output.temporaryPath)
         let isArchive = streams.output.hasSuffix(".safetensors")
         let stream = LatentWriter(
             descriptor: output.descriptor, place: output.place, type: latentDtype)
         let archive = LatentArchiveWriter(
             descriptor: output.descriptor, path: streams.output, type: latentDtype)
-        let progress = try Progress(streams, total: streams.expectedFrames(reader.stream))
+        let progress = try Progress(
+            streams.progress, quiet: streams.words.quiet,
+            total: streams.expectedFrames(reader.stream))
 
         let video = reader.stream.resampled(to: streams.sampleRate)
         let reading = BackgroundReader(

@@ -53,6 +53,7 @@ struct Evaluate: ParsableCommand {
     var frames: Int?
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Words") var words: WordOptions
 
     @Flag(help: "Sample the latents; their mean otherwise.")
     var sample = false
@@ -81,12 +82,6 @@ struct Evaluate: ParsableCommand {
 
     @Flag(help: "Stop at the first video that cannot be read.")
     var strict = false
-
-    @Flag(name: .shortAndLong, help: "Only errors.")
-    var quiet = false
-
-    @Flag(name: .shortAndLong, help: "More words.")
-    var verbose = false
 
     private var isComparison: Bool { reference != nil || distorted != nil }
 
@@ -138,8 +133,7 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
-        Log.configure(quiet: quiet, verbose: verbose)
-        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
+        words.configureLog()
         let document: EvaluationDocument
         var moments = Moments()
         if !merge.isEmpty {
@@ -152,7 +146,7 @@ struct Evaluate: ParsableCommand {
     }
 
     private func write(_ document: EvaluationDocument, _ moments: Moments) throws {
-        if !quiet { Log.plain(document.table) }
+        if !words.quiet { Log.plain(document.table) }
         if let json { try OutputFile.write(try document.json(), to: json) }
         if let csv { try OutputFile.write(document.csv, to: csv) }
         if let report {

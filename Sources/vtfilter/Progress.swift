@@ -18,9 +18,9 @@ final class Progress: Sendable {
     /// Whether a progress line stands on the terminal.
     private static let lineStands = Atomic<Bool>(false)
 
-    init(_ options: StreamOptions, total: Int?) throws {
+    init(_ options: ProgressOptions, quiet: Bool, total: Int?) throws {
         self.total = total
-        showsLine = isatty(2) == 1 && !options.noProgress && !options.quiet
+        showsLine = isatty(2) == 1 && !options.noProgress && !quiet
         var descriptor: Int32?
         if let path = options.progress {
             let opened =

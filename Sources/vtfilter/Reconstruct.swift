@@ -56,7 +56,7 @@ struct Reconstruct: ParsableCommand {
     }
 
     func run() throws {
-        streams.configureLog()
+        streams.words.configureLog()
         let interruption = Interruption()
         let loaded = try model.load()
         if overlap >= loaded.configuration.frames {
@@ -79,7 +79,8 @@ struct Reconstruct: ParsableCommand {
         let shown = PictureSize(width: frame.width * (show == nil ? 1 : 2), height: frame.height)
         let writer = try streams.openOutput(like: stream, shown, undoing: streams.fit)
         interruption.protect(writer.temporaryPath)
-        let progress = try Progress(streams, total: streams.expectedFrames(stream))
+        let progress = try Progress(
+            streams.progress, quiet: streams.words.quiet, total: streams.expectedFrames(stream))
         var options = Session.Options()
         options.part = part
         options.samplingSeed = sample ? seed ?? 0 : nil

@@ -7,6 +7,10 @@ extension Part: ExpressibleByArgument {}
 
 /// Where frames come from and go to.
 struct StreamOptions: ParsableArguments {
+    @OptionGroup var file: FileOptions
+    @OptionGroup var words: WordOptions
+    @OptionGroup var progress: ProgressOptions
+
     @Option(
         name: [.customShort("i"), .long],
         help: ArgumentHelp("A file, or - for standard input.", valueName: "file"))
@@ -48,16 +52,6 @@ struct StreamOptions: ParsableArguments {
     var outputPixelFormat: String?
 
     @Option(
-        name: .customLong("vcodec"),
-        help: ArgumentHelp("Encoder of the output (default: the container's).", valueName: "name"))
-    var codec: String?
-
-    @Option(
-        help: ArgumentHelp("Quality of the output, for encoders that have it (18).", valueName: "n")
-    )
-    var crf: Int?
-
-    @Option(
         help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
     var matrix: String?
 
@@ -83,23 +77,6 @@ struct StreamOptions: ParsableArguments {
                 + "input's size back."))
     var fit: Fit = .crop
 
-    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
-    var overwrite = false
-
-    @Flag(name: [.customShort("q"), .long], help: "Only errors.")
-    var quiet = false
-
-    @Flag(name: [.customShort("v"), .long], help: "More words.")
-    var verbose = false
-
-    @Flag(name: .customLong("no-progress"), help: "No progress line on a terminal.")
-    var noProgress = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Write key=value progress to a file, or - for standard error.", valueName: "file"))
-    var progress: String?
-
     func validate() throws {
         if skip < 0 { throw ValidationError("--skip \(skip): expected 0 or more") }
         if let frames, frames < 0 {
@@ -118,12 +95,6 @@ struct StreamOptions: ParsableArguments {
 
     /// The rate of `--sample-fps`.
     var sampleRate: Rational? { sampleFPS.flatMap { Rational(frameRate: $0) } }
-
-    /// Words as the options ask for.
-    func configureLog() {
-        Log.configure(quiet: quiet, verbose: verbose)
-        if verbose { LibavMessages.showWarnings() } else { LibavMessages.silence() }
-    }
 
     /// Opens the input for frames of the model's size and says what happens to the picture.
     func openInput(_ size: PictureSize, _ cancellation: Cancellation) throws -> VideoReader {
@@ -154,12 +125,8 @@ struct StreamOptions: ParsableArguments {
     func openOutput(
         like stream: VideoStreamInfo, _ size: PictureSize, undoing fit: Fit
     ) throws -> VideoWriter {
-        var options = OutputOptions(url: output)
-        options.format = outputFormat
-        options.pixelFormat = outputPixelFormat
-        options.codec = codec
-        options.crf = crf
-        options.overwrite = overwrite
+        let options = file.output(
+            output, format: outputFormat, pixelFormat: outputPixelFormat)
         let writer = try VideoWriter(options, like: stream, size: size, undoing: fit)
         for note in writer.notes { Log.warning(note) }
         return writer

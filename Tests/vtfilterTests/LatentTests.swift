@@ -95,6 +95,19 @@ private let input = """
         #expect(result.text == "same\nsame\n3\n0", "\(result.text) \(result.errors)")
     }
 
+    @Test func `progress and quality of decode and cross-reenact`() {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q -i in.y4m -o l.tar --progress e.log
+                vtfilter decode -q -i l.tar -o d.mkv --vcodec ffv1 --progress d.log
+                vtfilter cross-reenact -q --structure in.y4m --dynamics l.tar -o c.mkv --crf 30 --progress c.log
+                for f in e d c; do tail -n 1 $f.log; grep '^frame=' $f.log | tail -n 1; done | sort | uniq -c | tr -s ' ' | tr '\\n' ';'
+                ffprobe -v error -show_entries stream=codec_name -of csv=p=0 d.mkv
+                """)
+        #expect(
+            result.text == "3 frame=37; 3 progress=end;ffv1", "\(result.text) \(result.errors)")
+    }
+
     @Test func `what latents are`() {
         let result = Shell.run(
             input + """
