@@ -46,8 +46,20 @@ struct OutputTarget {
         pixelFormat = try OutputTarget.supported(
             wanted ?? follow, asked: wanted != nil, codec, name, options.url)
         if stream.hasAlpha {
-            notes.append("the input's alpha channel is not reconstructed; the output is opaque")
+            // An opaque channel written in its place would be wrong without a word.
+            if OutputTarget.hasAlpha(pixelFormat) {
+                throw .usage(
+                    "\(stream.pixelFormat) has an alpha channel, which is not reconstructed; "
+                        + "--output-pix-fmt rgb24 (or another format without alpha) leaves it out")
+            }
+            notes.append("the input's alpha channel is left out")
         }
+    }
+
+    private static func hasAlpha(_ format: AVPixelFormat) -> Bool {
+        av_pix_fmt_desc_get(format).map {
+            $0.pointee.flags & UInt64(AV_PIX_FMT_FLAG_ALPHA) != 0
+        } ?? false
     }
 
     private static func container(
