@@ -75,6 +75,22 @@ package func attention(
     }
 }
 
+/// Whether attention among `tokens` is computed from bfloat16, as it is on CPUs that have
+/// instructions for it: rows of `depth` columns `stride` apart, the result `outStride`.
+package func attendsInBFloat16(
+    tokens: Int, depth: Int, stride: Int, outStride: Int
+) -> Bool {
+    guard ProductSupport.hasBFloat16, tokens > shortAttention else { return false }
+    let scores = StridedKey(
+        m: tokens, n: tokens, k: depth, aStride: stride, bStride: stride, cStride: tokens,
+        transposed: true)
+    let sums = StridedKey(
+        m: tokens, n: depth, k: tokens, aStride: tokens, bStride: stride, cStride: outStride,
+        transposed: false)
+    let library = ProductLibrary.shared
+    return (try? library.strided(scores)) != nil && (try? library.strided(sums)) != nil
+}
+
 private func attentionScale(_ depth: Int) -> Float { 1 / Float(depth).squareRoot() }
 
 private func count(

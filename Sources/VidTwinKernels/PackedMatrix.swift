@@ -40,10 +40,9 @@ package final class PackedMatrix: Sendable {
                 try PackedMatrix.memory(4 * outputs), try PackedMatrix.memory(4 * outputs)
             )
             for o in 0..<outputs {
-                let (scale, sum) = quantiseWeights(
-                    rows + o * inputs, into: numbers + o * inputs, count: inputs)
-                scales.pointer[o] = scale
-                sums.elements(of: Int32.self)[o] = sum
+                scales.pointer[o] = kernels.quantise_weights(
+                    rows + o * inputs, numbers + o * inputs, sums.elements(of: Int32.self) + o,
+                    inputs)
             }
             buffer = try PackedMatrix.memory(layout.byteCount)
             (self.scales, self.sums) = (scales, sums)
@@ -76,23 +75,4 @@ package final class PackedMatrix: Sendable {
     package var byteCount: Int {
         (buffer.count + (scales?.count ?? 0) + (sums?.count ?? 0)) * 4
     }
-}
-
-/// The weights of one output as whole numbers of −127…127 times a scale, symmetric.
-///
-/// Numbers that came from such a row give the same whole numbers again.
-/// - Returns: the scale, and the sum of the whole numbers.
-package func quantiseWeights(
-    _ row: UnsafePointer<Float>, into numbers: UnsafeMutablePointer<Int8>, count: Int
-) -> (scale: Float, sum: Int32) {
-    var largest: Float = 0
-    for i in 0..<count { largest = max(largest, abs(row[i])) }
-    let scale = largest > 0 ? largest / 127 : 1
-    var sum: Int32 = 0
-    for i in 0..<count {
-        let number = min(max((row[i] / scale).rounded(.toNearestOrEven), -127), 127)
-        numbers[i] = Int8(number)
-        sum += Int32(number)
-    }
-    return (scale, sum)
 }

@@ -167,15 +167,27 @@ import VidTwinTestSupport
         }
     }
 
-    @Test func `weights that were whole numbers become the same ones`() {
+    @Test(arguments: levels)
+    func `weights become whole numbers, and those the same ones again`(_ level: Level) {
         var random = SplitMix64(seed: 23)
-        let row = random.floats(500)
-        var (first, second) = ([Int8](repeating: 0, count: 500), [Int8](repeating: 0, count: 500))
-        let (scale, sum) = quantiseWeights(row, into: &first, count: 500)
-        let values = first.map { Float($0) * scale }
-        let again = quantiseWeights(values, into: &second, count: 500)
-        #expect(first == second && sum == again.sum)
-        #expect(abs(again.scale - scale) <= scale * 1e-6)
-        #expect(sum == first.reduce(0) { $0 + Int32($1) })
+        for count in columnCounts {
+            let row = random.floats(count)
+            var (first, second) = (
+                [Int8](repeating: 0, count: count), [Int8](repeating: 0, count: count)
+            )
+            var (sum, sumAgain): (Int32, Int32) = (0, 0)
+            let scale = level.kernels().quantise_weights(row, &first, &sum, count)
+            for (number, value) in zip(first, row) {
+                #expect(abs(Float(number) * scale - value) <= 0.501 * scale)
+            }
+            let again = level.kernels().quantise_weights(
+                first.map { Float($0) * scale }, &second, &sumAgain, count)
+            #expect(first == second && sum == sumAgain)
+            #expect(abs(again - scale) <= scale * 1e-6)
+            #expect(sum == first.reduce(0) { $0 + Int32($1) })
+        }
+        var (zeros, sum): ([Int8], Int32) = ([9, 9, 9], 9)
+        #expect(level.kernels().quantise_weights([0, 0, 0], &zeros, &sum, 3) == 1)
+        #expect(zeros == [0, 0, 0] && sum == 0)
     }
 }

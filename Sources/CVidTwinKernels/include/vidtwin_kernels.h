@@ -96,6 +96,10 @@ typedef struct {
     void (*quantise_rows)(const float *x, uint8_t *q, float *scale, int32_t *zero, size_t rows,
                           size_t columns, int levels);
 
+    /// The weights of one output: q in -127...127 and the scale that is returned, x = scale * q to
+    /// half a step; sum is that of q. What came from such a row gives the same q again.
+    float (*quantise_weights)(const float *x, int8_t *q, int32_t *sum, size_t count);
+
     /// In place, sums of products of whole numbers to floats: f(row_scale * column_scale *
     /// (x - row_zero * column_sum) + bias). bias may be NULL.
     void (*dequantise)(int32_t *x, size_t rows, size_t columns, const float *row_scale,

@@ -95,10 +95,10 @@ public struct Conversion {
             numbers.withUnsafeMutableBufferPointer { numbers in
                 guard let rows = rows.baseAddress, let numbers = numbers.baseAddress else { return }
                 for o in 0..<outputs {
+                    var sum: Int32 = 0
                     scales.append(
-                        quantiseWeights(
-                            rows + o * inputs, into: numbers + o * inputs, count: inputs
-                        ).scale)
+                        kernels.quantise_weights(
+                            rows + o * inputs, numbers + o * inputs, &sum, inputs))
                 }
             }
         }

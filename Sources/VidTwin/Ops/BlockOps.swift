@@ -16,6 +16,9 @@ package func spatialBranch(
     let (chunks, frames) = (Partition(rows: S, target: productRows), B * T)
     let (qkv, projection) = (layer.qkv.weight.matrix, layer.projection.weight.matrix)
     precondition(qkv.inputs == C && C % layer.heads == 0, "spatialBranch: \(x.shape)")
+    let isNarrow =
+        qkv.format != .float32
+        && attendsInBFloat16(tokens: S, depth: C / layer.heads, stride: 3 * C, outStride: C)
 
     /// One chunk of a frame: norm and products into `queries`, all of the frame's `[S, 3C]`.
     func project(_ frame: Int, _ chunk: Int, into queries: Queries, _ workspace: Workspace) {
@@ -46,7 +49,7 @@ package func spatialBranch(
     if frames % device.threads == 0 || frames >= 8 * device.threads {
         device.parallel(frames, .spatialAttention) { frame, workspace in
             let queries = Queries(
-                workspace.floats(.qkv, S * 3 * C), tokens: S, format: qkv.format)
+                workspace.floats(.qkv, S * 3 * C), tokens: S, isNarrow: isNarrow)
             for chunk in 0..<chunks.tasks { project(frame, chunk, into: queries, workspace) }
             let attended = workspace.floats(.timed, S * C)
             queries.attend(
@@ -60,7 +63,7 @@ package func spatialBranch(
         Tensor([B, T, S, 3 * C], on: device), Tensor(x.shape, on: device)
     )
     func queries(_ frame: Int) -> Queries {
-        Queries(all.pointer + frame * S * 3 * C, tokens: S, format: qkv.format)
+        Queries(all.pointer + frame * S * 3 * C, tokens: S, isNarrow: isNarrow)
     }
     device.parallel(frames * chunks.tasks, .spatialAttention) { task, workspace in
         let frame = task / chunks.tasks
@@ -86,11 +89,8 @@ private struct Queries {
     private let tokens: Int
     private let isNarrow: Bool
 
-    /// - Parameter format: of the weights; float32 ones ask for attention in float32.
-    init(_ memory: UnsafeMutablePointer<Float>, tokens: Int, format: WeightFormat) {
-        (self.memory, self.tokens) = (memory, tokens)
-        isNarrow =
-            format != .float32 && tokens > shortAttention && ProductSupport.hasBFloat16
+    init(_ memory: UnsafeMutablePointer<Float>, tokens: Int, isNarrow: Bool) {
+        (self.memory, self.tokens, self.isNarrow) = (memory, tokens, isNarrow)
     }
 
     private var narrow: UnsafeMutablePointer<UInt16> {
