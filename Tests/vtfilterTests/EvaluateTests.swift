@@ -106,14 +106,16 @@ private enum Evaluated {
         }
     }
 
-    @Test func `filled frames are not scored`() throws {
+    @Test func `Reference: filled frames are not scored`() throws {
         let result = Shell.run(
             "vtfilter evaluate $MEDIA/city.mp4 --frames 17 --json - -q --sample-fps source")
         let video = try #require(try decoded(result.output).videos.first)
         #expect(video.frames.count == 17 && video.clips == [16, 1])
     }
 
-    @Test func `an unreadable video is reported and skipped, and stops a strict run`() throws {
+    @Test func `Reference: an unreadable video is reported and skipped, and stops a strict run`()
+        throws
+    {
         let result = Shell.run(
             """
             mkdir -p set/inner; cp $MEDIA/city.mp4 "set/inner/ö & <b>.MP4"; echo junk > set/a.mp4
@@ -133,7 +135,9 @@ private enum Evaluated {
         #expect(evaluation.failures.map(\.name) == ["a.mp4"])
     }
 
-    @Test func `whatever lies in a folder is a video, is something else, or is reported`() throws {
+    @Test func `Reference: any ending, in any case, is a video; the rest is left out or reported`()
+        throws
+    {
         let result = Shell.run(
             """
             mkdir -p set/a/b set/folder.mp4
@@ -266,6 +270,33 @@ private enum Evaluated {
         #expect(missing.status == 4 && missing.errors.contains("VGG-16 trunk"))
     }
 
+    @Test func `Reference: nothing is downloaded; without weights LPIPS is left out, and said`() {
+        let result = Shell.run(
+            """
+            alone="unshare -n"; $alone true 2> /dev/null || alone="unshare -rn"
+            $alone true || { echo SKIPPED: no namespaces here; exit; }
+            $alone vtfilter evaluate $MEDIA/city.mp4 --frames 1 --csv - && ls -A
+            """)
+        if result.text.hasPrefix("SKIPPED") { return print(result.text) }
+        #expect(result.status == 0 && result.text.split(separator: "\n").count == 2)
+        #expect(result.errors.contains("LPIPS is left out"), "\(result.errors)")
+    }
+
+    @Test func `Reference: evaluation is a stream, its memory does not grow with the video`() {
+        let result = Shell.run(
+            """
+            ffmpeg -v error -f lavfi -i testsrc=s=640x480:r=25 -frames:v 320 -c:v libx264 in.mkv
+            for count in 48 320; do
+              vtfilter evaluate in.mkv --frames $count --report x.html -q & pid=$!; peak=0
+              while kill -0 $pid 2> /dev/null; do
+                now=$(awk '/VmHWM/ { print $2 }' /proc/$pid/status 2> /dev/null || true)
+                [ -n "$now" ] && peak=$now; sleep 0.02; done; echo $peak
+            done
+            """)
+        let peaks = result.text.split(separator: "\n").compactMap { Double($0) }
+        #expect(peaks.count == 2 && peaks[1] < peaks[0] * 1.1, "\(peaks) kB \(result.errors)")
+    }
+
     @Test func `Reference: sampling is by time, whatever the source's rate`() throws {
         for (rate, frames, expected) in [
             ("25", 25, 25), ("50", 50, 25), ("12.5", 12, 24), ("24", 24, 25),
@@ -280,6 +311,15 @@ private enum Evaluated {
             let video = try #require(try decoded(result.output).videos.first)
             #expect(abs(video.frames.count - expected) <= 1, "\(rate): \(video.frames.count)")
         }
+        // Frames that are missing from a stream of variable rate leave no gap.
+        let variable = Shell.run(
+            """
+            ffmpeg -v error -i $MEDIA/city.mp4 -vf "select='not(eq(mod(n,5),3))'" -fps_mode passthrough \
+              -frames:v 60 -c:v libx264 in.mkv
+            vtfilter evaluate in.mkv --json - -q
+            """)
+        let frames = try decoded(variable.output).videos.first?.frames.count ?? 0
+        #expect(abs(frames - 75) <= 1, "\(frames)")
         // A source of 25 frames a second is taken frame by frame, though its container rounds times.
         let result = Shell.run(
             """
