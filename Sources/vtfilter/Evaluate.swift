@@ -13,7 +13,7 @@ struct Evaluate: ParsableCommand {
 
             Videos are sampled by time at 25 frames a second (--sample-fps), scaled and cropped to \
             the model's size, and compared with their reconstruction frame by frame. Filled frames \
-            of a last clip are not scored. A video that cannot be read is reported and skipped, and \
+            of a last clip are not scored. FVD is not computed. A video that cannot be read is reported and skipped, and \
             the exit status is 3.
             """)
 
@@ -88,6 +88,9 @@ struct Evaluate: ParsableCommand {
     func validate() throws {
         if (reference == nil) != (distorted == nil) {
             throw ValidationError("--reference and --distorted go together")
+        }
+        if reference == "-" && distorted == "-" {
+            throw ValidationError("only one of --reference and --distorted can be standard input")
         }
         let given = [
             !videos.isEmpty, dataDir != nil, isComparison, !merge.isEmpty,

@@ -242,7 +242,8 @@ private enum Evaluated {
         ("", "found none"), ("a.mp4 --data-dir .", "found 2"), ("--reference a.mp4", "--distorted"),
         ("--meta x.csv a.mp4", "--data-dir"), ("a.mp4 --frames 0", "--frames 0"),
         ("a.mp4 --shard 3/2", "--shard 3/2"), ("a.mp4 --sample-fps x", "--sample-fps x"),
-        ("a.mp4 --json - --csv -", "standard output"), ("a.mp4 a.mp4", "named twice"),
+        ("a.mp4 --json - --csv -", "standard output"),
+        ("--reference - --distorted -", "standard input"), ("a.mp4 a.mp4", "named twice"),
     ])
     func `contradictory options are usage errors`(_ options: String, _ words: String) {
         let result = Shell.run("vtfilter evaluate \(options)")
