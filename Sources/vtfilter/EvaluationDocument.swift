@@ -24,6 +24,8 @@ struct EvaluationDocument: Codable, Equatable {
         var configSHA256: String
         var checkpoint: String
         var checkpointSHA256: String
+        /// In which precision it computed: f32, bf16 or int8.
+        var precision: String
         var weights: Int
         var latentNumbersPerClip: Int
         /// Numbers in the latents by numbers in the pixels.

@@ -95,7 +95,8 @@ struct EvaluationReport {
         let rate = document.options.sampleFPS.map { "\($0) frames a second" } ?? "every frame"
         let limit = document.options.frames.map { ", at most \($0) a video" } ?? ""
         let what = document.model == nil ? "Comparison" : "Reconstruction"
-        return "\(what) of \(count(document.videos.count, "video")), "
+        let precision = document.model.map { " in \($0.precision)" } ?? ""
+        return "\(what)\(precision) of \(count(document.videos.count, "video")), "
             + "\(count(frames.count, "frame")) (\(rate)\(limit)), by vtfilter \(document.version)"
     }
 

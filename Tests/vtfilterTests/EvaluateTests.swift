@@ -8,6 +8,7 @@ private struct Evaluation: Decodable {
     struct Model: Decodable {
         let checkpointSHA256: String
         let latentNumbersPerClip: Int
+        let precision: String
     }
     struct Failure: Decodable {
         let name, error: String
@@ -50,6 +51,10 @@ private enum Evaluated {
         #expect(abs((evaluation.videos[0].mean?.psnr ?? 0) - 17.36) < 0.1)
         #expect(abs((evaluation.videos[1].mean?.psnr ?? 0) - 14.46) < 0.1)
         #expect(evaluation.model?.latentNumbersPerClip == 8064)
+        #expect(["f32", "bf16"].contains(evaluation.model?.precision))
+        let exact = Shell.run(
+            "vtfilter evaluate $MEDIA/city.mp4 --frames 1 --precision f32 --json - -q")
+        #expect(try decoded(exact.output).model?.precision == "f32")
         #expect(evaluation.lpips.isEmpty && evaluation.videos[0].frames[0].lpips == nil)
     }
 
