@@ -35,11 +35,16 @@ public enum Shell {
         return "\(Fixtures.repository)/.build/release"
     }()
 
-    /// Runs a bash script with `pipefail` in a folder, for at most `seconds`.
-    public static func run(
-        _ script: String, in folder: String = Fixtures.temporaryFolder(), seconds: Int = 120
-    ) -> Result {
+    /// Runs a bash script with `pipefail` in a folder, or in an empty one that is removed
+    /// afterwards, for at most `seconds`.
+    public static func run(_ script: String, in given: String? = nil, seconds: Int = 120) -> Result
+    {
         let hidden = Fixtures.temporaryFolder()
+        let folder = given ?? Fixtures.temporaryFolder()
+        defer {
+            Fixtures.remove(hidden)
+            if given == nil { Fixtures.remove(folder) }
+        }
         let prelude =
             "set -o pipefail; cd '\(folder)'; export PATH='\(products)':$PATH "
             + "MEDIA='\(Fixtures.folder)/media' GOLDENS='\(Fixtures.folder)/goldens' "
@@ -52,7 +57,6 @@ public enum Shell {
         let result = Result(
             status: code, output: Fixtures.bytes("\(hidden)/out"),
             errors: String(decoding: Fixtures.bytes("\(hidden)/err"), as: UTF8.self))
-        _ = system("rm -rf '\(hidden)'")
         return result
     }
 }

@@ -49,6 +49,9 @@ struct InputOpener {
             if format.contains("mp4"), !source.isSeekable { throw bad(InputOpener.indexAdvice) }
             throw bad("expected video, found \(format) without a video stream that can be decoded")
         }
+        if stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC != 0 {
+            throw bad("expected video, found \(format) with the picture of a cover only")
+        }
         let audio = av_find_best_stream(open, AVMEDIA_TYPE_AUDIO, -1, video, nil, 0)
         for index in 0..<Int(open.pointee.nb_streams)
         where index != Int(video) && index != Int(audio) {

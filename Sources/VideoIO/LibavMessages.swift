@@ -8,4 +8,7 @@ public enum LibavMessages {
 
     /// Warnings and errors, for those who look for a cause.
     public static func showWarnings() { av_log_set_level(AV_LOG_WARNING) }
+
+    /// The libraries' version.
+    public static var version: String { String(cString: av_version_info()) }
 }

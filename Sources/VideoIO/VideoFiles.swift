@@ -1,13 +1,52 @@
 import CFFmpeg
 
-/// Tells videos by their names.
+/// Tells videos from other files.
 public enum VideoFiles {
+    /// What a file's name says.
+    public enum Likeness: Sendable {
+        /// The ending of a video.
+        case certain
+        /// An ending that sound, text or videos may have: `hasVideo` tells.
+        case possible
+        /// Something else.
+        case none
+    }
+
+    /// Endings that libav gives to containers of video and that are used for sound or one picture.
+    private static let ambiguous: Set<String> = [
+        "apng", "avif", "gif", "ico", "isma", "m4a", "m4b", "mka", "oga", "ogg", "opus", "ra",
+        "spx", "webp", "wma",
+    ]
+
     /// Whether a file of this name is a video, as far as libav knows endings.
-    public static func hasVideoEnding(_ name: String) -> Bool {
-        guard let format = av_guess_format(nil, name, nil) else { return false }
-        // Sound files may hold a cover, which libav counts as video.
-        let still = [AV_CODEC_ID_NONE, AV_CODEC_ID_PNG, AV_CODEC_ID_MJPEG]
-        return !still.contains(format.pointee.video_codec)
-            && String(cString: format.pointee.name) != "image2"
+    public static func likeness(_ name: String) -> Likeness {
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return .none }
+        if ambiguous.contains(name[name.index(after: dot)...].lowercased()) { return .possible }
+        if let format = av_guess_format(nil, name, nil) {
+            // Sound files may hold a cover, which libav counts as video.
+            let still = [AV_CODEC_ID_NONE, AV_CODEC_ID_PNG, AV_CODEC_ID_MJPEG]
+            if !still.contains(format.pointee.video_codec),
+                String(cString: format.pointee.name) != "image2"
+            {
+                return .certain
+            }
+        }
+        var state: UnsafeMutableRawPointer?
+        while let format = av_demuxer_iterate(&state) {
+            if let endings = format.pointee.extensions, av_match_ext(name, endings) != 0 {
+                return .possible
+            }
+        }
+        return .none
+    }
+
+    /// Whether a regular file holds video: moving pictures, not one still or a cover.
+    public static func hasVideo(_ path: String) -> Bool {
+        guard
+            let reader = try? VideoReader(
+                InputOptions(url: path), fit: .stretch, size: nil, cancellation: Cancellation()),
+            (try? reader.next()) != nil
+        else { return false }
+        return (try? reader.next()) != nil
     }
 }

@@ -13,7 +13,7 @@ enum Clock {
 
     /// A number with so many digits after the point.
     static func decimal(_ value: Double, digits: Int) -> String {
-        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
         let scale = pow(10, Double(digits))
         let scaled = Int64((value * scale).rounded())
         let fraction = String(abs(scaled) % Int64(scale))

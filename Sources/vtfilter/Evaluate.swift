@@ -13,7 +13,7 @@ struct Evaluate: ParsableCommand {
 
             Videos are sampled by time at 25 frames a second (--sample-fps), scaled and cropped to \
             the model's size, and compared with their reconstruction frame by frame. Filled frames \
-            of a last clip are not scored. A video that cannot be read is reported and skipped, and \
+            of a last clip are not scored. FVD is not computed. A video that cannot be read is reported and skipped, and \
             the exit status is 3.
             """)
 
@@ -89,6 +89,9 @@ struct Evaluate: ParsableCommand {
         if (reference == nil) != (distorted == nil) {
             throw ValidationError("--reference and --distorted go together")
         }
+        if reference == "-" && distorted == "-" {
+            throw ValidationError("only one of --reference and --distorted can be standard input")
+        }
         let given = [
             !videos.isEmpty, dataDir != nil, isComparison, !merge.isEmpty,
         ].count { $0 }
@@ -118,13 +121,12 @@ struct Evaluate: ParsableCommand {
         if shard != nil { _ = try parsedShard() }
     }
 
-    private func parsedShard() throws -> (index: Int, count: Int)? {
+    private func parsedShard() throws -> Shard? {
         guard let shard else { return nil }
-        let numbers = shard.split(separator: "/").compactMap { Int($0) }
-        guard numbers.count == 2, numbers[1] >= 1, (1...numbers[1]).contains(numbers[0]) else {
+        guard let parsed = Shard(shard) else {
             throw ValidationError("--shard \(shard): expected i/n with i from 1 to n")
         }
-        return (numbers[0] - 1, numbers[1])
+        return parsed
     }
 
     private var rate: Rational? {
@@ -134,6 +136,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         words.configureLog()
+        for path in [json, csv, report].compactMap({ $0 }) { try OutputFile.check(path) }
         let document: EvaluationDocument
         var moments = Moments()
         if !merge.isEmpty {
@@ -164,7 +167,8 @@ struct Evaluate: ParsableCommand {
     ) -> (EvaluationDocument, EvaluationRun) {
         let document = EvaluationDocument(
             options: EvaluationDocument.Options(
-                sampleFPS: rate.map { "\($0)" }, fit: model == nil ? nil : fit.rawValue,
+                reference: reference, sampleFPS: rate.map { "\($0)" },
+                fit: model == nil ? nil : fit.rawValue,
                 frames: frames,
                 latents: model == nil ? nil : sample ? "sample, seed \(seed ?? 0)" : "mean"),
             model: model,
@@ -190,7 +194,7 @@ struct Evaluate: ParsableCommand {
     private func evaluate() throws -> (EvaluationDocument, Moments) {
         var entries = try videoEntries()
         if let shard = try parsedShard() {
-            entries = entries.indices.filter { $0 % shard.count == shard.index }
+            entries = entries.indices.filter { $0 % shard.count == shard.index - 1 }
                 .map { entries[$0] }
         }
         let files = try model.files()
@@ -201,10 +205,12 @@ struct Evaluate: ParsableCommand {
             configSHA256: try FileDigest.sha256(path: files.configuration),
             checkpoint: files.checkpoint,
             checkpointSHA256: try files.checkpointSHA256(),
+            precision: loaded.precision.rawValue,
             weights: loaded.parameterCount,
             latentNumbersPerClip: c.latentCounts.structure + c.latentCounts.dynamics,
             compressionRate: c.compressionRate)
         var (document, run) = start(try perceptual(loaded.device), about, loaded.device)
+        document.shard = shard
         for (index, entry) in entries.enumerated() {
             Log.notice("\(index + 1) of \(entries.count): \(entry.name)")
             do {

@@ -6,6 +6,8 @@ import VideoIO
 struct EvaluationDocument: Codable, Equatable {
     /// How frames were chosen and reconstructed.
     struct Options: Codable, Equatable {
+        /// What videos were compared with, nil with a model.
+        var reference: String?
         /// Frames a second that were taken, nil for all.
         var sampleFPS: String?
         /// How frames were brought to the model's size, nil without a model.
@@ -22,6 +24,8 @@ struct EvaluationDocument: Codable, Equatable {
         var configSHA256: String
         var checkpoint: String
         var checkpointSHA256: String
+        /// In which precision it computed: f32, bf16 or int8.
+        var precision: String
         var weights: Int
         var latentNumbersPerClip: Int
         /// Numbers in the latents by numbers in the pixels.
@@ -38,12 +42,19 @@ struct EvaluationDocument: Codable, Equatable {
     struct Failure: Codable, Equatable {
         var name: String
         var error: String
+
+        /// In one line, the name once.
+        var line: String { error.hasPrefix(name) ? error : "\(name): \(error)" }
     }
 
     static let kind = "vidtwin-evaluation-1"
 
     var format = EvaluationDocument.kind
     var version = VTFilter.version
+    /// Version of the libraries that decode and scale.
+    var libav = LibavMessages.version
+    /// Which part of the set this is, nil for all of it.
+    var shard: String?
     var options: Options
     var model: Model?
     var lpips: [LPIPSFile]
@@ -63,60 +74,6 @@ struct EvaluationDocument: Codable, Equatable {
         videos.sort { $0.name < $1.name }
         failures.sort { ($0.name, $0.error) < ($1.name, $1.error) }
         pooled = PooledScore(videos)
-    }
-
-    /// Puts the parts of one evaluation together.
-    ///
-    /// - Throws: `VideoIOError.badInput` where a file is none of them or the parts differ.
-    static func merged(_ paths: [String]) throws -> EvaluationDocument {
-        var result: EvaluationDocument?
-        var places: [String: String] = [:]
-        for path in paths {
-            let part = try read(path)
-            func differs(_ what: String) -> VideoIOError {
-                .badInput(
-                    url: path, problem: "expected the \(what) of \(paths[0]), found another")
-            }
-            if let first = result {
-                if part.version != first.version { throw differs("version") }
-                if part.options != first.options { throw differs("options") }
-                if part.model != first.model { throw differs("model") }
-                if part.lpips != first.lpips { throw differs("LPIPS weights") }
-            }
-            for video in part.videos {
-                if let other = places.updateValue(path, forKey: video.name) {
-                    throw VideoIOError.badInput(
-                        url: path, problem: "\(video.name) is in \(other) too")
-                }
-            }
-            if result == nil {
-                result = part
-            } else {
-                result?.videos += part.videos
-                result?.failures += part.failures
-                result?.notes += part.notes
-            }
-        }
-        guard var document = result else { throw VideoIOError.usage("--merge: no files") }
-        document.finish()
-        return document
-    }
-
-    private static func read(_ path: String) throws -> EvaluationDocument {
-        do {
-            let data = try Data(contentsOf: URL(filePath: path))
-            let document = try JSONDecoder().decode(EvaluationDocument.self, from: data)
-            guard document.format == kind else {
-                throw VideoIOError.badInput(
-                    url: path, problem: "expected \(kind), found \(document.format)")
-            }
-            return document
-        } catch let error as VideoIOError {
-            throw error
-        } catch {
-            throw VideoIOError.badInput(
-                url: path, problem: "expected the JSON of vtfilter evaluate, found something else")
-        }
     }
 
     /// The document as JSON.
@@ -169,7 +126,7 @@ struct EvaluationDocument: Codable, Equatable {
         }
         if lpips.isEmpty { lines.append("LPIPS is left out: no weights were given (--lpips)") }
         lines += notes
-        lines += failures.map { "failed: \($0.name): \($0.error)" }
+        lines += failures.map { "failed: \($0.line)" }
         return lines.joined(separator: "\n")
     }
 }

@@ -14,170 +14,223 @@ struct EvaluationReport {
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <link rel="icon" href="data:,">
-        <title>VidTwin evaluation</title>
-        <style>\(ReportStyle.css)</style>
+        <title>VidTwin evaluation: \(escaped(title))</title>
+        <style>
+        \(ReportStyle.css)
+        </style>
         </head>
         <body>
         <main>
-        <h1>VidTwin evaluation</h1>
-        \(about)
-        \(summary)
-        \(distributions)
+        <header><h1>\(escaped(title))</h1><p>\(escaped(subtitle))</p></header>
+        \(cards)
+        \(failures)
         \(momentSections)
+        \(distributions)
         \(videoTable)
         \(curves)
-        \(failures)
+        \(about)
         </main>
-        <script>\(ReportStyle.script)</script>
+        <script>
+        \(ReportStyle.script)
+        </script>
         </body>
         </html>
 
         """
     }
 
-    // MARK: - Parts
+    // MARK: - What is shown
 
-    private var metrics: [(name: String, digits: Int, value: (FrameScore) -> Double?)] {
-        let all: [(String, Int, (FrameScore) -> Double?)] = [
-            ("PSNR", 3, { $0.psnr }), ("SSIM", 4, { $0.ssim }), ("LPIPS", 4, { $0.lpips }),
-        ]
-        return document.lpips.isEmpty ? Array(all.dropLast()) : all
+    private struct Metric {
+        let name: String
+        let unit: String
+        let better: String
+        let digits: Int
+        let value: (FrameScore) -> Double?
+
+        var chart: ReportChart {
+            ReportChart(
+                name: name, note: unit.isEmpty ? better : "\(unit), \(better)", digits: digits)
+        }
+
+        func text(_ score: FrameScore?) -> String {
+            score.flatMap(value).map { Clock.decimal($0, digits: digits) } ?? "–"
+        }
     }
 
-    private var about: String {
-        var rows: [(String, String)] = []
+    private var metrics: [Metric] {
+        let (up, down) = ("higher is better", "lower is better")
+        var all = [
+            Metric(name: "PSNR", unit: "dB", better: up, digits: 2) { $0.psnr },
+            Metric(name: "SSIM", unit: "", better: up, digits: 4) { $0.ssim },
+        ]
+        if !document.lpips.isEmpty {
+            all.append(Metric(name: "LPIPS", unit: "", better: down, digits: 4) { $0.lpips })
+        }
+        return all
+    }
+
+    private var frames: [FrameScore] { document.videos.flatMap(\.frames) }
+
+    /// What the two pictures of a moment are.
+    private var sides: (String, String) {
+        document.model == nil ? ("reference", "distorted") : ("input", "reconstruction")
+    }
+
+    private var title: String {
         if let model = document.model {
-            rows.append(
-                ("checkpoint", "\(model.checkpoint), SHA-256 \(model.checkpointSHA256.prefix(16))…")
-            )
-            rows.append(
-                ("configuration", "\(model.config), SHA-256 \(model.configSHA256.prefix(16))…"))
-            rows.append(
-                (
-                    "latents",
-                    "\(model.latentNumbersPerClip) numbers a clip, "
-                        + "\(Clock.decimal(100 * model.compressionRate, digits: 3)) % of its pixels; "
-                        + (document.options.latents ?? "")
-                ))
+            let parts = model.checkpoint.split(separator: "/").map(String.init)
+            // A folder's name tells more than model.safetensors.
+            let generic = parts.last?.hasPrefix("model.") ?? false
+            return generic ? parts.dropLast().last ?? "model" : parts.last ?? "model"
+        }
+        let distorted = document.videos.first?.name ?? "video"
+        return "\(distorted) beside \(document.options.reference ?? "its reference")"
+    }
+
+    private var subtitle: String {
+        func count(_ number: Int, _ word: String) -> String {
+            "\(number) \(word)\(number == 1 ? "" : "s")"
         }
         let rate = document.options.sampleFPS.map { "\($0) frames a second" } ?? "every frame"
         let limit = document.options.frames.map { ", at most \($0) a video" } ?? ""
-        rows.append(("frames", rate + limit))
-        rows.append(
-            (
-                "LPIPS",
-                document.lpips.isEmpty
-                    ? "left out: no weights were given"
-                    : document.lpips.map { "\($0.path), SHA-256 \($0.sha256.prefix(16))…" }
-                        .joined(separator: "; ")
-            ))
-        rows.append(("program", "vtfilter \(document.version)"))
-        rows += document.notes.map { ("note", $0) }
-        return "<dl>"
-            + rows.map { "<dt>\(escaped($0.0))</dt><dd>\(escaped($0.1))</dd>" }.joined() + "</dl>"
+        let what = document.model == nil ? "Comparison" : "Reconstruction"
+        let precision = document.model.map { " in \($0.precision)" } ?? ""
+        return "\(what)\(precision) of \(count(document.videos.count, "video")), "
+            + "\(count(frames.count, "frame")) (\(rate)\(limit)), by vtfilter \(document.version)"
     }
 
-    private var summary: String {
-        let frames = document.videos.reduce(0) { $0 + $1.frames.count }
-        var out = "<h2>Summary</h2><div class=scroll><table><thead><tr><th>mean over</th>"
-        out += metrics.map { "<th class=n>\($0.name)\($0.name == "PSNR" ? ", dB" : "")</th>" }
-            .joined()
-        out += "</tr></thead><tbody>"
-        for (name, score) in [
-            ("\(document.videos.count) videos", document.pooled.overVideos),
-            ("their clips (as published)", document.pooled.overClips),
-            ("\(frames) frames", document.pooled.overFrames),
-        ] {
-            out += "<tr><td>\(name)</td>" + cells(score) + "</tr>"
-        }
-        return out + "</tbody></table></div>"
-    }
+    // MARK: - Parts
 
-    private func cells(_ score: FrameScore?) -> String {
-        metrics.map { metric in
-            guard let value = score.flatMap(metric.value) else { return "<td class=n>–</td>" }
-            return
-                "<td class=n data-value=\"\(value)\">\(Clock.decimal(value, digits: metric.digits))</td>"
-        }.joined()
-    }
-
-    /// Histograms over all frames.
-    private var distributions: String {
-        let frames = document.videos.flatMap(\.frames)
-        if frames.isEmpty { return "" }
-        var out = "<h2>Distribution over frames</h2><div class=grid>"
+    private var cards: String {
+        let scores = frames
+        var out = "<div class=cards>"
         for metric in metrics {
-            let values = frames.compactMap(metric.value)
-            guard let low = values.min(), let high = values.max() else { continue }
-            let bins = 24
-            var counts = [Int](repeating: 0, count: bins)
-            for value in values {
-                let at = high > low ? (value - low) / (high - low) * Double(bins) : 0
-                counts[min(Int(at), bins - 1)] += 1
+            let values = scores.compactMap(metric.value)
+            func number(_ value: Double?) -> String {
+                value.map { Clock.decimal($0, digits: metric.digits) } ?? "–"
             }
-            let tallest = Double(counts.max() ?? 1)
-            let bars = counts.enumerated().map { index, count in
-                let height = Double(count) / tallest * 90
-                return
-                    "<rect x=\"\(index * 10 + 1)\" y=\"\(Clock.decimal(95 - height, digits: 1))\" "
-                    + "width=\"8\" height=\"\(Clock.decimal(height, digits: 1))\"><title>\(count) frames"
-                    + "</title></rect>"
-            }.joined()
-            out += """
-                <figure><svg viewBox="0 0 240 112" role="img" aria-label="distribution of \(metric.name)">
-                <g class=bar>\(bars)</g>
-                <line class=axis x1="0" y1="95.5" x2="240" y2="95.5"/>
-                <text x="0" y="109">\(Clock.decimal(low, digits: metric.digits))</text>
-                <text x="240" y="109" text-anchor="end">\(Clock.decimal(high, digits: metric.digits))</text>
-                </svg><figcaption>\(metric.name)</figcaption></figure>
-                """
+            out += "<section class=card><h2>\(metric.name) <span>\(metric.better)</span></h2>"
+            out += "<div class=big>\(metric.text(document.pooled.overVideos))"
+            out += "<small>\(metric.unit)</small></div><div class=soft>mean over videos</div><dl>"
+            for (name, value) in [
+                ("over clips, as published", metric.text(document.pooled.overClips)),
+                ("over frames", metric.text(document.pooled.overFrames)),
+                ("lowest frame", number(values.min())), ("highest frame", number(values.max())),
+            ] {
+                out += "<dt>\(name)</dt><dd>\(value)</dd>"
+            }
+            out += "</dl></section>"
+        }
+        if let model = document.model {
+            out += "<section class=card><h2>Compression</h2>"
+            out += "<div class=big>\(Clock.decimal(100 * model.compressionRate, digits: 3))"
+            out += "<small>%</small></div><div class=soft>of the numbers in a clip</div><dl>"
+            out += "<dt>numbers a clip</dt><dd>\(model.latentNumbersPerClip)</dd>"
+            out += "<dt>ratio</dt><dd>1 : "
+            out += Clock.decimal(1 / max(model.compressionRate, 1e-9), digits: 0) + "</dd>"
+            out += "<dt>latents</dt><dd>\(escaped(document.options.latents ?? "mean"))</dd>"
+            out += "<dt>weights</dt><dd>"
+            out += Clock.decimal(Double(model.weights) / 1e6, digits: 1) + " M</dd></dl></section>"
         }
         return out + "</div>"
     }
 
+    private var failures: String {
+        if document.failures.isEmpty && document.notes.isEmpty { return "" }
+        let items =
+            document.failures.map(\.line) + document.notes
+        let title = document.failures.isEmpty ? "Note" : "Not evaluated"
+        return "<section class=trouble><h2>\(title)</h2><ul>"
+            + items.map { "<li>\(escaped($0))</li>" }.joined() + "</ul></section>"
+    }
+
+    private var distributions: String {
+        let scores = frames
+        if scores.isEmpty { return "" }
+        return "<h2>Distribution over frames</h2><div class=charts>"
+            + metrics.map {
+                $0.chart.histogram(scores.compactMap($0.value), unit: $0.unit)
+            }.joined() + "</div>"
+    }
+
     private var momentSections: String {
-        if moments.worst.isEmpty { return "" }
+        if document.videos.isEmpty { return "" }
+        var out = "<h2>Worst and best moments</h2>"
+        if moments.isEmpty {
+            return out + "<p class=soft>No pictures: this page was put together from JSON files, "
+                + "which hold numbers only.</p>"
+        }
         let names = metrics.map(\.name)
-        var out = "<h2>Worst and best moments</h2><p><label>by <select id=metric>"
-        out += names.map { "<option>\($0)</option>" }.joined()
-        out += "</select></label> input | reconstruction | difference, doubled</p>"
-        for name in names {
-            out +=
-                "<div class=moments data-metric=\"\(name)\"\(name == names.first ? "" : " hidden")>"
-            for (title, list) in [("Worst", moments.worst[name]), ("Best", moments.best[name])] {
-                out += "<h3>\(title) by \(name)</h3><div class=grid>"
-                out += (list ?? []).map(figure).joined()
-                out += "</div>"
+        out += "<div class=by role=group aria-label=\"moments by\"><span class=soft>by</span>"
+        out += names.map {
+            "<button value=\($0) aria-pressed=\($0 == names.first)>\($0)</button>"
+        }.joined()
+        out += "</div>"
+        for metric in metrics {
+            let hidden = metric.name == names.first ? "" : " hidden"
+            out += "<div class=moments data-metric=\"\(metric.name)\"\(hidden)>"
+            for isWorst in [true, false] {
+                let title = isWorst ? "Worst" : "Best"
+                let list = moments.moments(.init(metric: metric.name, isWorst: isWorst))
+                out += "<h3>\(title) by \(metric.name)</h3><div class=pictures>"
+                out += list.map { figure($0, by: metric.name) }.joined() + "</div>"
             }
             out += "</div>"
         }
         return out
     }
 
-    private func figure(_ moment: Moment) -> String {
-        let pictures = zip(moment.pictures, ["input", "reconstruction", "difference"]).map {
+    private func figure(_ moment: Moment, by metric: String) -> String {
+        let titles = [sides.0, sides.1, "difference ×2"]
+        let pictures = zip(moment.pictures, titles).map {
             let data = Data($0.0).base64EncodedString()
-            return "<img alt=\"\($0.1)\" src=\"data:image/jpeg;base64,\(data)\">"
+            return
+                "<span><i>\($0.1)</i><img alt=\"\($0.1)\" src=\"data:image/jpeg;base64,\(data)\"></span>"
         }.joined()
-        let scores = metrics.compactMap { metric in
-            metric.value(moment.score).map {
-                "\(metric.name) \(Clock.decimal($0, digits: metric.digits))"
-            }
-        }.joined(separator: ", ")
-        return "<figure class=moment><div class=triple>\(pictures)</div><figcaption>"
-            + "\(escaped(moment.video)), frame \(moment.frame): \(scores)</figcaption></figure>"
+        let scores = metrics.map {
+            let text = "\($0.name) \($0.text(moment.score))\($0.unit.isEmpty ? "" : " \($0.unit)")"
+            return $0.name == metric ? "<b>\(text)</b>" : text
+        }.joined(separator: " · ")
+        return "<figure class=moment><button class=triple aria-expanded=false "
+            + "aria-label=\"larger\">\(pictures)</button><figcaption>"
+            + "\(escaped(moment.video)), frame \(moment.frame)\(time(moment.frame))<br>\(scores)"
+            + "</figcaption></figure>"
+    }
+
+    /// When a sampled frame is shown.
+    private func time(_ frame: Int) -> String {
+        guard
+            let parts = document.options.sampleFPS?.split(separator: "/").compactMap({ Double($0) }
+            ),
+            let first = parts.first, first > 0
+        else { return "" }
+        let rate = parts.count > 1 ? first / parts[1] : first
+        return " (\(Clock.format(Double(frame) / rate)) s)"
     }
 
     private var videoTable: String {
-        var out = "<h2>Videos</h2><div class=scroll><table class=sortable><thead><tr>"
+        if document.videos.isEmpty { return "" }
+        let scores = frames.map(\.psnr)
+        let range = (scores.min() ?? 0)...(scores.max() ?? 0)
+        var out = "<h2>Videos</h2><div class=\"card scroll\" style=\"padding:0\">"
+        out += "<table class=sortable><thead><tr>"
         out += "<th><button>video</button></th><th class=n><button>frames</button></th>"
-        out += metrics.map { "<th class=n><button>\($0.name)</button></th>" }.joined()
-        out += "</tr></thead><tbody>"
+        out += metrics.map {
+            "<th class=n><button>\($0.name)\($0.unit.isEmpty ? "" : ", \($0.unit)")</button></th>"
+        }.joined()
+        out += "<th class=line>PSNR, frame by frame</th></tr></thead><tbody>"
         for (index, video) in document.videos.enumerated() {
+            let mean = video.mean
             out += "<tr><td data-value=\"\(escaped(video.name))\"><a href=\"#v\(index)\">"
             out += "\(escaped(video.name))</a></td>"
             out += "<td class=n data-value=\"\(video.frames.count)\">\(video.frames.count)</td>"
-            out += cells(video.mean) + "</tr>"
+            for metric in metrics {
+                let value = mean.flatMap(metric.value).map { "\($0)" } ?? ""
+                out += "<td class=n data-value=\"\(value)\">\(metric.text(mean))</td>"
+            }
+            out += "<td class=line>" + ReportChart.spark(video.frames.map(\.psnr), in: range)
+            out += "</td></tr>"
         }
         return out + "</tbody></table></div>"
     }
@@ -187,42 +240,36 @@ struct EvaluationReport {
         var out = "<h2>Frame by frame</h2>"
         for (index, video) in document.videos.enumerated() {
             out += "<details id=v\(index)\(document.videos.count <= 8 ? " open" : "")>"
-            out += "<summary>\(escaped(video.name))</summary><div class=grid>"
+            out += "<summary>\(escaped(video.name))</summary><div class=charts>"
             for metric in metrics {
-                out += curve(video.frames.compactMap(metric.value), metric.name, metric.digits)
+                out += metric.chart.curve(
+                    video.frames.compactMap(metric.value), unit: metric.unit)
             }
             out += "</div></details>"
         }
         return out
     }
 
-    /// At most 300 points: each the mean of as many frames.
-    private func curve(_ values: [Double], _ name: String, _ digits: Int) -> String {
-        guard let low = values.min(), let high = values.max() else { return "" }
-        let points = min(values.count, 300)
-        let line = (0..<points).map { i in
-            let part = values[i * values.count / points..<(i + 1) * values.count / points]
-            let mean = part.reduce(0, +) / Double(part.count)
-            let x = points > 1 ? Double(i) / Double(points - 1) * 296 + 2 : 150
-            let y = high > low ? 80 - (mean - low) / (high - low) * 72 : 44
-            return "\(Clock.decimal(x, digits: 1)),\(Clock.decimal(y, digits: 1))"
-        }.joined(separator: " ")
-        return """
-            <figure><svg viewBox="0 0 300 98" role="img" aria-label="\(name) frame by frame">
-            <line class=axis x1="0" y1="84.5" x2="300" y2="84.5"/>
-            <polyline class=curve points="\(line)"/>
-            <text x="0" y="96">0</text><text x="300" y="96" text-anchor="end">\(values.count - 1)</text>
-            </svg><figcaption>\(name): \(Clock.decimal(low, digits: digits)) to \
-            \(Clock.decimal(high, digits: digits))</figcaption></figure>
-            """
-    }
-
-    private var failures: String {
-        if document.failures.isEmpty { return "" }
-        return "<h2>Not evaluated</h2><ul>"
-            + document.failures.map {
-                "<li>\(escaped($0.name)): \(escaped($0.error))</li>"
-            }.joined() + "</ul>"
+    private var about: String {
+        var rows: [(String, String)] = []
+        func file(_ path: String, _ sha256: String) -> String {
+            "\(escaped(path))<br><code>SHA-256 \(escaped(sha256))</code>"
+        }
+        if let model = document.model {
+            rows.append(("checkpoint", file(model.checkpoint, model.checkpointSHA256)))
+            rows.append(("configuration", file(model.config, model.configSHA256)))
+            rows.append(("fit", escaped(document.options.fit ?? "crop")))
+        }
+        rows.append(
+            (
+                "LPIPS",
+                document.lpips.isEmpty
+                    ? "left out: no weights were given"
+                    : document.lpips.map { file($0.path, $0.sha256) }.joined(separator: "<br>")
+            ))
+        rows.append(("FVD", "not computed"))
+        return "<h2>About this page</h2><dl class=\"about card\">"
+            + rows.map { "<dt>\($0.0)</dt><dd>\($0.1)</dd>" }.joined() + "</dl>"
     }
 
     /// Names come from outside; nothing in them may become markup.

@@ -1,86 +1,6 @@
 import VidTwin
 import VideoIO
 
-/// A frame worth looking at, as pictures.
-struct Moment {
-    let video: String
-    let frame: Int
-    let score: FrameScore
-    /// Input, reconstruction and their difference, as JPEG.
-    let pictures: [[UInt8]]
-}
-
-/// The best and the worst frame of each video by each metric, and of those the extremes of the set.
-struct Moments {
-    /// By metric's name: worst first, best first.
-    private(set) var worst: [String: [Moment]] = [:]
-    private(set) var best: [String: [Moment]] = [:]
-    private static let kept = 4
-
-    /// A metric by which frames are compared; larger is better after the sign.
-    static let metrics: [(name: String, value: @Sendable (FrameScore) -> Double?)] = [
-        ("PSNR", { $0.psnr }), ("SSIM", { $0.ssim }), ("LPIPS", { $0.lpips.map { -$0 } }),
-    ]
-
-    mutating func add(_ moment: Moment, metric: String, isWorst: Bool) {
-        guard let value = Moments.metrics.first(where: { $0.name == metric })?.value else { return }
-        var list = (isWorst ? worst : best)[metric] ?? []
-        list.append(moment)
-        list.sort {
-            let (a, b) = (value($0.score) ?? 0, value($1.score) ?? 0)
-            return isWorst ? a < b : a > b
-        }
-        list = Array(list.prefix(Moments.kept))
-        if isWorst { worst[metric] = list } else { best[metric] = list }
-    }
-}
-
-/// Collects the extremes of one video while its frames come.
-struct VideoMoments {
-    private var extremes:
-        [String: (frame: Int, score: FrameScore, x: MetricFrame, y: MetricFrame)] = [:]
-
-    mutating func look(_ frame: Int, _ score: FrameScore, _ x: MetricFrame, _ y: MetricFrame) {
-        for (name, value) in Moments.metrics {
-            guard let now = value(score) else { continue }
-            for worst in [true, false] {
-                let key = "\(worst ? "worst" : "best") \(name)"
-                let held = extremes[key].flatMap { value($0.score) }
-                if held.map({ worst ? now < $0 : now > $0 }) ?? true {
-                    extremes[key] = (frame, score, x, y)
-                }
-            }
-        }
-    }
-
-    func finish(_ video: String, into moments: inout Moments) throws {
-        for (name, _) in Moments.metrics {
-            for worst in [true, false] {
-                guard let found = extremes["\(worst ? "worst" : "best") \(name)"] else { continue }
-                let difference = MetricFrame(
-                    height: found.x.height, width: found.x.width,
-                    values: zip(found.x.values, found.y.values).map { abs($0 - $1) * 2 })
-                let pictures = try [found.x, found.y, difference].map {
-                    try JPEGEncoder.encode($0.rgb)
-                }
-                moments.add(
-                    Moment(
-                        video: video, frame: found.frame, score: found.score, pictures: pictures),
-                    metric: name, isWorst: worst)
-            }
-        }
-    }
-}
-
-extension MetricFrame {
-    /// As 8-bit samples.
-    var rgb: RGBFrame {
-        RGBFrame(
-            width: width, height: height, depth: .eight,
-            bytes: values.map { UInt8(min(max($0 * 255, 0), 255).rounded()) }, pts: 0, duration: 0)
-    }
-}
-
 /// Evaluates videos one after the other; of a video, one clip is in memory at a time.
 struct EvaluationRun {
     let evaluator: Evaluator
@@ -162,16 +82,14 @@ struct EvaluationRun {
         _ next: (Int) throws -> (reference: [MetricFrame], distorted: [MetricFrame])
     ) throws -> VideoScore {
         var (scores, clips): ([FrameScore], [Int]) = ([], [])
-        var extremes = VideoMoments()
+        var extremes = VideoMoments(video: name)
         while true {
             let count = min(clip, (limit ?? .max) - scores.count)
             if count == 0 { break }
             let (x, y) = try next(count)
             if x.isEmpty { break }
             let found = try evaluator.scores(x, y)
-            if collectsMoments {
-                for i in found.indices { extremes.look(scores.count + i, found[i], x[i], y[i]) }
-            }
+            if collectsMoments { try extremes.look(scores.count, found, x, y) }
             scores += found
             clips.append(found.count)
             if found.count < count { break }
@@ -179,7 +97,7 @@ struct EvaluationRun {
         if scores.isEmpty {
             throw VideoIOError.badInput(url: name, problem: "expected frames, found none")
         }
-        if collectsMoments { try extremes.finish(name, into: &moments) }
+        if collectsMoments { moments.add(extremes) }
         return VideoScore(name: name, clips: clips, frames: scores)
     }
 }

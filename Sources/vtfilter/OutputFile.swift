@@ -3,6 +3,23 @@ import VideoIO
 
 /// Files that are written in one go.
 enum OutputFile {
+    /// Whether a file can be made there, said before the work rather than after it.
+    ///
+    /// - Throws: `VideoIOError.usage`.
+    static func check(_ path: String) throws {
+        if path == "-" { return }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            throw VideoIOError.usage("\(path): expected a file to write, found a folder")
+        }
+        let end = path.lastIndex(of: "/")
+        let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        if access(folder, W_OK | X_OK) != 0 {
+            throw VideoIOError.usage(
+                "\(path): cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
     /// Writes bytes to a file, under a temporary name until they are complete, or to standard
     /// output (`-`).
     static func write(_ bytes: [UInt8], to path: String) throws {

@@ -19,7 +19,10 @@ enum VideoSet {
         while let relative = waiting.popLast() {
             let path = relative.isEmpty ? folder : "\(folder)/\(relative)"
             guard let directory = opendir(path) else {
-                throw VideoIOError.badInput(url: path, problem: String(cString: strerror(errno)))
+                let problem = String(cString: strerror(errno))
+                if relative.isEmpty { throw VideoIOError.badInput(url: path, problem: problem) }
+                entries.append(VideoEntry(name: relative, path: path, problem: problem))
+                continue
             }
             defer { closedir(directory) }
             while let entry = readdir(directory) {
@@ -29,15 +32,42 @@ enum VideoSet {
                 if name == "." || name == ".." { continue }
                 let inner = relative.isEmpty ? name : "\(relative)/\(name)"
                 var status = stat()
-                guard lstat("\(folder)/\(inner)", &status) == 0 else { continue }
+                guard lstat("\(folder)/\(inner)", &status) == 0 else {
+                    // Gone meanwhile, or a name that is no text: said only where it is a video's.
+                    if VideoFiles.likeness(name) == .certain {
+                        let problem =
+                            name.contains("\u{fffd}") ? "expected a name in UTF-8" : "gone"
+                        entries.append(VideoEntry(name: inner, path: "", problem: problem))
+                    }
+                    continue
+                }
                 if status.st_mode & S_IFMT == S_IFDIR {
                     waiting.append(inner)
-                } else if VideoFiles.hasVideoEnding(name) {
-                    entries.append(VideoEntry(name: inner, path: "\(folder)/\(inner)"))
+                } else if let entry = file(inner, "\(folder)/\(inner)") {
+                    entries.append(entry)
                 }
             }
         }
         return entries.sorted { $0.name < $1.name }
+    }
+
+    /// A video by its name, or what is wrong with it; nil for other files. A pipe is not waited for.
+    private static func file(_ name: String, _ path: String) -> VideoEntry? {
+        let likeness = VideoFiles.likeness(name)
+        if likeness == .none { return nil }
+        var status = stat()
+        if stat(path, &status) != 0 {
+            return VideoEntry(name: name, path: path, problem: String(cString: strerror(errno)))
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            if likeness == .possible, !VideoFiles.hasVideo(path) { return nil }
+            return VideoEntry(name: name, path: path)
+        case S_IFDIR: return nil  // a link to a folder
+        default:
+            return VideoEntry(
+                name: name, path: path, problem: "expected a file, found another kind")
+        }
     }
 
     /// The videos that the column `videos` of a CSV file names, relative to a folder. A line that
@@ -53,6 +83,7 @@ enum VideoSet {
                     + "\"\(String(decoding: (lines.first ?? []).prefix(60), as: UTF8.self))\"")
         }
         var entries: [VideoEntry] = []
+        var names: Set<String> = []
         for (index, line) in lines.enumerated().dropFirst() where !line.isEmpty {
             let place = "\(meta), line \(index + 1)"
             guard let values = fields(line) else {
@@ -61,13 +92,19 @@ enum VideoSet {
                 continue
             }
             guard values.count == header.count, !values[column].isEmpty else {
-                entries.append(
-                    VideoEntry(
-                        name: place, path: "",
-                        problem: "expected \(header.count) fields, found \(values.count)"))
+                let problem =
+                    values.count == header.count
+                    ? "expected a name in the column videos, found none"
+                    : "expected \(header.count) fields, found \(values.count)"
+                entries.append(VideoEntry(name: place, path: "", problem: problem))
                 continue
             }
             let name = values[column]
+            guard names.insert(name).inserted else {
+                entries.append(
+                    VideoEntry(name: place, path: "", problem: "\(name) is named twice"))
+                continue
+            }
             entries.append(
                 VideoEntry(name: name, path: name.hasPrefix("/") ? name : "\(folder)/\(name)"))
         }
@@ -75,19 +112,7 @@ enum VideoSet {
     }
 
     private static func lines(of path: String) throws -> [[UInt8]] {
-        guard let file = fopen(path, "rb") else {
-            throw VideoIOError.badInput(url: path, problem: String(cString: strerror(errno)))
-        }
-        defer { fclose(file) }
-        var (bytes, chunk): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 1 << 16))
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { break }
-            bytes += chunk.prefix(count)
-            if bytes.count > 64 << 20 {
-                throw VideoIOError.badInput(url: path, problem: "expected at most 64 MB of names")
-            }
-        }
+        var bytes = try InputFile.read(path, limit: 64 << 20)
         if bytes.starts(with: [0xef, 0xbb, 0xbf]) { bytes.removeFirst(3) }
         return bytes.split(separator: 10, omittingEmptySubsequences: false).map {
             $0.last == 13 ? Array($0.dropLast()) : Array($0)

@@ -71,6 +71,35 @@ private let b = (0..<5).map { Float($0 * $0) }
         #expect("\(error.map { "\($0)" } ?? "")".contains(reason))
     }
 
+    @Test(arguments: ["legacy.pt", "legacy_python2.pt"])
+    func `the format before 1.6 is read where it is asked for`(_ name: String) throws {
+        let checkpoint = try Checkpoint(path: "\(folder)/\(name)", allowingLegacy: true)
+        #expect(checkpoint.tensors.keys.sorted() == ["a", "b"])
+        #expect(try checkpoint.values("a") == a && checkpoint.values("b") == b)
+        #expect(throws: CheckpointError.self) { try Checkpoint(path: "\(folder)/\(name)") }
+    }
+
+    @Test func `Reference: nothing that a pickle asks for is executed`() throws {
+        // Unpickled by Python, this file makes the folder /tmp/vidtwin-was-here.
+        let checkpoint = try Checkpoint(path: "\(folder)/evil.pt")
+        #expect(try checkpoint.tensors.keys.sorted() == ["a"] && checkpoint.values("a") == a)
+        #expect(access("/tmp/vidtwin-was-here", F_OK) != 0)
+    }
+
+    @Test func `element types that PyTorch's files do not have yet`() throws {
+        let rows: [(String, [UInt8], [Float])] = [
+            ("U16", little(UInt16(65535)) + little(UInt16(1)), [65535, 1]),
+            ("U32", little(UInt32(1 << 24)) + little(UInt32(7)), [16_777_216, 7]),
+            ("U64", little(UInt64(1 << 40)) + little(UInt64(0)), [1_099_511_627_776, 0]),
+            ("F8_E8M0", [0, 128], [0x1p-127, 2]),
+        ]
+        for (type, bytes, values) in rows {
+            let header =
+                "{\"x\":{\"dtype\":\"\(type)\",\"shape\":[2],\"data_offsets\":[0,\(bytes.count)]}}"
+            #expect(try open(safeTensors(header, bytes)).values("x") == values, "\(type)")
+        }
+    }
+
     @Test func `an empty file and a Git LFS pointer are named as such`() {
         for (bytes, reason) in [
             ([], "empty"), (Array("version https://git-lfs.github.com/spec/v1\n".utf8), "LFS"),
@@ -154,7 +183,7 @@ private let b = (0..<5).map { Float($0 * $0) }
 
     @Test(arguments: [
         "protocol2.pt", "protocol4.pt", "deflated.pt", "zip64.pt", "lightning.ckpt",
-        "types.safetensors", "views.pt",
+        "types.safetensors", "views.pt", "legacy.pt", "legacy_python2.pt",
     ])
     func `mutated files load or are refused, and never trap`(_ name: String) {
         let intact = Fixtures.bytes("\(folder)/\(name)")
@@ -188,7 +217,7 @@ private let b = (0..<5).map { Float($0 * $0) }
         #expect(grown < 1_500_000, "peak resident memory grew by \(grown) kB")
     }
 
-    @Test(arguments: ["protocol2.pt", "types.safetensors"])
+    @Test(arguments: ["protocol2.pt", "types.safetensors", "legacy.pt", "legacy_python2.pt"])
     func `files cut at every byte are refused`(_ name: String) {
         let intact = Fixtures.bytes("\(folder)/\(name)")
         for count in 0..<intact.count {
@@ -200,7 +229,7 @@ private let b = (0..<5).map { Float($0 * $0) }
 }
 
 @Suite struct `Random numbers` {
-    @Test func `normal numbers are those of torch.randn`() throws {
+    @Test func `Reference: sampled noise is that of PyTorch on the CPU`() throws {
         let expected = try Checkpoint(path: "\(folder)/torch_randn.safetensors")
         for (seed, count): (UInt64, Int) in [(0, 16), (1, 15), (7, 100), (123_456_789, 1000)] {
             var generator = TorchGenerator(seed: seed)
@@ -233,7 +262,7 @@ private func open(_ bytes: [UInt8]) throws -> Checkpoint {
         unlink(path)
         rmdir(folder)
     }
-    return try Checkpoint(path: path)
+    return try Checkpoint(path: path, allowingLegacy: true)
 }
 
 /// Opens bytes and reads everything that is there, if it is a file at all.

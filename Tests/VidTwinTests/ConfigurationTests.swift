@@ -71,7 +71,7 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         ("    d_dim: 8", "    d_dim: [8", "line", "expected YAML"),
         ("    d_dim: 8", "    d_dim: {a: b}", "d_dim", "mapping of 1"),
     ])
-    func `a fault is named with its place`(
+    func `Reference: an unknown knob, or any other fault, is named with its place`(
         _ line: String, _ replacement: String, _ place: String, _ words: String
     ) {
         let error = #expect(throws: ModelError.self) { try changed(line, replacement) }
@@ -105,7 +105,17 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
         let wide = "a: &a [x, x]\n" + (0..<40).map { "k\($0): &k\($0) [*a, *a]\n" }.joined()
         let loop = "model: &m\n  params: *m\n"
         let large = [UInt8](repeating: UInt8(ascii: "#"), count: 2 << 20)
-        for text in [Array(deep.utf8), Array(wide.utf8), Array(loop.utf8), [], [0, 1, 2, 0xff]] {
+        let keys = "model:\n" + (0..<90_000).map { " k\($0): 1\n" }.joined()
+        let number = "model:\n params:\n  expect_ch: 1" + String(repeating: "0", count: 500_000)
+        let tag = "model: !!python/object/apply:os.system [touch x]\n"
+        let start = ContinuousClock.now
+        for text in [deep, wide, loop, keys, number, tag, "model: &a\n", "? [a]\n: b\n", "*a\n"] {
+            #expect(throws: ModelError.self, "\(text.prefix(40))") {
+                try Configuration(text: Array(text.utf8), path: "x.yaml")
+            }
+        }
+        #expect(ContinuousClock.now - start < .seconds(20))
+        for text: [UInt8] in [[], [0, 1, 2, 0xff]] {
             #expect(throws: ModelError.self) { try Configuration(text: text, path: "x.yaml") }
         }
         let folder = Fixtures.temporaryFolder()
@@ -135,7 +145,9 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
 }
 
 @Suite struct `Weights that do not fit` {
-    @Test func `every missing, unexpected and mis-shaped name stands in one error`() throws {
+    @Test func `Reference: every missing, unexpected and mis-shaped name stands in one error`()
+        throws
+    {
         let golden = Golden("tiny")
         let text = String(decoding: Fixtures.bytes(golden.configurationPath), as: UTF8.self)
         // One block more in the encoder, another dynamics width, and one block less in the decoder.

@@ -10,7 +10,9 @@ private let pictureBound = 2e-5
     static let device = Device()
 
     @Test(arguments: Golden.all)
-    func `latents, moments and KL match the oracle`(_ golden: Golden) throws {
+    func `Reference: in float32 throughout, latents, moments and KL match the oracle`(
+        _ golden: Golden
+    ) throws {
         let (model, expected) = (try golden.model(on: Self.device), try golden.expected())
         let moments = try model.moments(try clip(golden))
         let latents = moments.mean
@@ -30,7 +32,9 @@ private let pictureBound = 2e-5
     }
 
     @Test(arguments: Golden.all)
-    func `pictures decoded from the oracle's latents match the oracle`(_ golden: Golden) throws {
+    func `Reference: latents alone suffice; pictures decoded from them match the oracle`(
+        _ golden: Golden
+    ) throws {
         let (model, expected) = (try golden.model(on: Self.device), try golden.expected())
         let latents = try latents(golden, model.configuration)
         let kept = try keptFrames(expected, "kept_frames")

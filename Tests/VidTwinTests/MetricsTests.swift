@@ -73,6 +73,22 @@ private let cases: [MetricsCase] = {
         #expect(abs(try ssim(eleven, eleven) - 1) < 1e-12)
     }
 
+    @Test func `Reference: pooled over videos, clips and frames, each by itself`() {
+        func score(_ psnr: Double) -> FrameScore {
+            FrameScore(psnr: psnr, ssim: psnr / 100, lpips: nil)
+        }
+        let pooled = PooledScore([
+            VideoScore(name: "a", clips: [2, 1], frames: [10, 20, 60].map(score)),
+            VideoScore(name: "b", clips: [1], frames: [score(40)]),
+        ])
+        #expect(pooled.overVideos?.psnr == 35)  // (30 + 40) / 2
+        #expect(abs((pooled.overClips?.psnr ?? 0) - 115 / 3) < 1e-9)  // (15 + 60 + 40) / 3
+        #expect(pooled.overFrames?.psnr == 32.5)
+        #expect(abs((pooled.overFrames?.ssim ?? 0) - 0.325) < 1e-12)
+        #expect(pooled.overVideos?.lpips == nil)
+        #expect(PooledScore([]).overVideos == nil)
+    }
+
     @Test func `LPIPS weights of several makers are found, and missing ones are named`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }

@@ -22,7 +22,10 @@ import VidTwinTestSupport
         #expect(out.allSatisfy { $0.bytes.count == 12288 })
     }
 
-    @Test func `the golden clip gives the golden pixels`() throws {
+    @Test
+    func `Reference: pixels are rounded, not truncated: the golden clip gives the golden ones`()
+        throws
+    {
         let golden = Golden("tiny")
         let out = try run(Session(model: try golden.model(on: Device())), frames(16))
         let expected = try golden.expected().values("reconstruction_rgb24")
@@ -32,7 +35,9 @@ import VidTwinTestSupport
     }
 
     @Test(arguments: [1, 5, 15], [1, 15, 16, 17, 33, 40])
-    func `overlapping clips give every frame once`(_ overlap: Int, _ count: Int) throws {
+    func `Reference: clips may overlap, and every frame comes once`(_ overlap: Int, _ count: Int)
+        throws
+    {
         let model = try Golden("tiny").model(on: Device())
         var options = Session.Options()
         options.overlap = overlap
@@ -139,7 +144,7 @@ import VidTwinTestSupport
         #expect(worst <= usual * 1.1 + 0.5, "at seams \(edges), elsewhere \(patches)")
     }
 
-    @Test func `the last clip is filled with its last frame`() throws {
+    @Test func `Reference: the last clip is filled with its last frame`() throws {
         let model = try Golden("tiny").model(on: Device())
         let few = frames(5)
         let filled = few + Array(repeating: few[4], count: 11)
@@ -149,11 +154,11 @@ import VidTwinTestSupport
         #expect(a.map(\.bytes) == b.prefix(5).map(\.bytes))
     }
 
-    @Test func `sampling is seeded: the same seed gives the same frames, another one others`()
+    @Test func `Reference: latents are means; sampled ones are seeded`()
         throws
     {
         let model = try Golden("tiny").model(on: Device())
-        func sampled(_ seed: UInt64) throws -> [[UInt8]] {
+        func sampled(_ seed: UInt64?) throws -> [[UInt8]] {
             var options = Session.Options()
             options.samplingSeed = seed
             return try run(Session(model: model, options: options), frames(20)).map(\.bytes)
@@ -161,9 +166,11 @@ import VidTwinTestSupport
         let (first, again, other) = (try sampled(3), try sampled(3), try sampled(4))
         #expect(first == again)
         #expect(first != other)
+        let mean = try sampled(nil)
+        #expect(try mean == sampled(nil) && mean != first)
     }
 
-    @Test func `the parts give what the model's decoder gives for them`() throws {
+    @Test func `Reference: structure and dynamics can be decoded alone`() throws {
         let golden = Golden("tiny")
         let model = try golden.model(on: Device())
         for (part, name) in [(Part.structure, "structure_only"), (.dynamics, "dynamics_only")] {
@@ -214,7 +221,7 @@ import VidTwinTestSupport
         }
     }
 
-    @Test func `a result that is NaN is an error, not a picture`() throws {
+    @Test func `Reference: a result that is NaN is an error, not a picture`() throws {
         let golden = Golden("tiny")
         let huge = Huge(checkpoint: try Checkpoint(path: golden.checkpointPath()))
         let model = try VidTwinModel(

@@ -7,7 +7,7 @@ private let frameBytes = 224 * 224 * 3
 
 @Suite struct `vtfilter reconstruct` {
     @Test(arguments: [1, 15, 16, 17, 250])
-    func `raw frames: as many out as in`(_ count: Int) {
+    func `Reference: raw frames: as many out as in`(_ count: Int) {
         let result = Shell.run(
             "head -c \(count * frameBytes) /dev/urandom | vtfilter reconstruct \(raw)")
         #expect(result.status == 0, "\(result.errors)")
@@ -223,7 +223,7 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text == "2", "\(result.errors)")
     }
 
-    @Test func `files: rate, variable timestamps and sound are kept`() {
+    @Test func `Reference: in files, rate, variable timestamps and sound are kept`() {
         let result = Shell.run(
             """
             ffmpeg -v error -i $MEDIA/bunny.mp4 -vf "select='not(eq(mod(n,5),3))'" -fps_mode passthrough \
@@ -275,7 +275,7 @@ private let frameBytes = 224 * 224 * 3
     }
 
     @Test(arguments: ["pad", "stretch"])
-    func `pad and stretch give the input's size back`(_ fit: String) {
+    func `Reference: pad and stretch give the input's size back`(_ fit: String) {
         let result = Shell.run(
             """
             ffmpeg -v error -i $MEDIA/city.mp4 -frames:v 18 -f yuv4mpegpipe in.y4m
@@ -409,7 +409,7 @@ private let frameBytes = 224 * 224 * 3
             "\(result.text) \(result.errors)")
     }
 
-    @Test func `progress for programs`() {
+    @Test func `Reference: progress knows the total, and stays off standard output`() {
         let result = Shell.run(
             "vtfilter reconstruct -q -i $MEDIA/city.mp4 --frames 20 --progress log > out; cat log")
         #expect(result.text.contains("frame=20\n"))
@@ -417,7 +417,7 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text.hasSuffix("progress=end"))
     }
 
-    @Test func `cropping is said once, and not with -q`() {
+    @Test func `Reference: cropping is said once, and not with -q`() {
         let result = Shell.run(
             """
             vtfilter reconstruct -i $MEDIA/city.mp4 --frames 2 > out
@@ -438,7 +438,7 @@ private let frameBytes = 224 * 224 * 3
         #expect(result.text == expected, "\(result.errors)")
     }
 
-    @Test func `memory does not grow with the stream`() {
+    @Test func `Reference: memory does not grow with the stream`() {
         let result = Shell.run(
             """
             measure() {

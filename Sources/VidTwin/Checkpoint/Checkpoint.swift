@@ -26,12 +26,16 @@ public final class Checkpoint: Sendable {
     private enum Contents: Sendable {
         case safeTensors(SafeTensors)
         case pyTorch(PyTorchArchive)
+        case legacy(LegacyArchive)
     }
 
     /// Opens a .safetensors file or a PyTorch archive; the content decides, not the name.
     ///
+    /// PyTorch's format from before 1.6, in which a flipped bit goes unnoticed, is refused unless
+    /// `allowingLegacy`: metric networks are published in it, models are not.
+    ///
     /// - Throws: `CheckpointError`.
-    public init(path: String) throws {
+    public init(path: String, allowingLegacy: Bool = false) throws {
         self.path = path
         let file = try MappedFile(path: path)
         switch FileKind(file.bytes) {
@@ -45,6 +49,16 @@ public final class Checkpoint: Sendable {
             tensors = safeTensors.tensors.mapValues(\.info)
             metadata = safeTensors.metadata
             contents = .safeTensors(safeTensors)
+        case .legacy where allowingLegacy:
+            let archive = try LegacyArchive(file)
+            tensors = archive.tensors.mapValues(\.info)
+            metadata = [:]
+            contents = .legacy(archive)
+        case .legacy:
+            throw CheckpointError.kind(
+                path: path,
+                found:
+                    "PyTorch's old format from before 1.6; load it with PyTorch and save it again")
         case .other(let found):
             throw CheckpointError.kind(path: path, found: found)
         }
@@ -98,6 +112,7 @@ extension Checkpoint {
         switch contents {
         case .safeTensors(let file): file.read(name, into: base)
         case .pyTorch(let archive): try archive.read(name, into: base)
+        case .legacy(let archive): archive.read(name, into: base)
         }
     }
 }
@@ -111,7 +126,7 @@ extension Checkpoint: WeightSource {
 
 /// What a file is, by its first bytes.
 private enum FileKind {
-    case zip, safeTensors
+    case zip, safeTensors, legacy
     case other(String)
 
     init(_ bytes: UnsafeRawBufferPointer) {
@@ -124,8 +139,7 @@ private enum FileKind {
         if starts("PK\u{3}\u{4}") || starts("PK\u{5}\u{6}") {
             self = .zip
         } else if head.count > 14, head[0] == 0x80, Array(head[2..<14]) == legacyMagic {
-            self = .other(
-                "PyTorch's old format from before 1.6; load it with PyTorch and save it again")
+            self = .legacy
         } else if head.count >= 262, Array(head[257..<262]) == Array("ustar".utf8) {
             self = .other(
                 "a tar file (PyTorch's oldest format?); load it with PyTorch and save it again")

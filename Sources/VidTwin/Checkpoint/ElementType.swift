@@ -12,6 +12,8 @@ public enum ElementType: String, Sendable, CaseIterable {
     case float8E4M3 = "F8_E4M3"
     /// 5 exponent and 2 mantissa bits.
     case float8E5M2 = "F8_E5M2"
+    /// A power of two: 8 exponent bits, nothing else.
+    case float8E8M0 = "F8_E8M0"
     /// Whole numbers.
     case int64 = "I64"
     /// Whole numbers.
@@ -21,6 +23,12 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// Whole numbers.
     case int8 = "I8"
     /// Whole numbers from 0 on.
+    case uint64 = "U64"
+    /// Whole numbers from 0 on.
+    case uint32 = "U32"
+    /// Whole numbers from 0 on.
+    case uint16 = "U16"
+    /// Whole numbers from 0 on.
     case uint8 = "U8"
     /// 0 or 1.
     case bool = "BOOL"
@@ -28,10 +36,10 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// Bytes of one element.
     public var byteCount: Int {
         switch self {
-        case .float64, .int64: 8
-        case .float32, .int32: 4
-        case .float16, .bfloat16, .int16: 2
-        case .float8E4M3, .float8E5M2, .int8, .uint8, .bool: 1
+        case .float64, .int64, .uint64: 8
+        case .float32, .int32, .uint32: 4
+        case .float16, .bfloat16, .int16, .uint16: 2
+        case .float8E4M3, .float8E5M2, .float8E8M0, .int8, .uint8, .bool: 1
         }
     }
 }
@@ -61,6 +69,10 @@ struct Elements {
         // The upper byte of a float16.
         case .float8E5M2:
             each(count, destination, source, UInt8.self) { Elements.half(UInt16($0) << 8) }
+        case .float8E8M0: each(count, destination, source, UInt8.self, Elements.e8m0)
+        case .uint64: each(count, destination, source, UInt64.self) { Float($0) }
+        case .uint32: each(count, destination, source, UInt32.self) { Float($0) }
+        case .uint16: each(count, destination, source, UInt16.self) { Float($0) }
         case .int64: each(count, destination, source, UInt64.self) { Float(Int64(bitPattern: $0)) }
         case .int32: each(count, destination, source, UInt32.self) { Float(Int32(bitPattern: $0)) }
         case .int16: each(count, destination, source, UInt16.self) { Float(Int16(bitPattern: $0)) }
@@ -91,6 +103,11 @@ struct Elements {
         // Exponent and mantissa moved into place are 2^112 too small; subnormals come out right.
         let value = Float(bitPattern: magnitude << 13) * 0x1p112
         return Float(bitPattern: sign | value.bitPattern)
+    }
+
+    private static func e8m0(_ bits: UInt8) -> Float {
+        if bits == 0xff { return .nan }
+        return bits == 0 ? 0x1p-127 : Float(bitPattern: UInt32(bits) << 23)
     }
 
     private static func e4m3(_ bits: UInt8) -> Float {

@@ -11,7 +11,7 @@ struct Pickle {
         case string(String)
         case global(module: String, name: String)
         case tuple([Int])
-        case list
+        case list([Int])
         case dictionary([(key: Int, value: Int)])
         case persistent(Int)
         case call(function: Int, arguments: Int)
@@ -22,6 +22,8 @@ struct Pickle {
     private(set) var values: [Value] = [.none, .bool(false), .bool(true), .opaque]
     /// The pickled object.
     private(set) var root = 0
+    /// Where the pickle ends within the bytes.
+    var end: Int { at }
 
     /// Limits of what is kept; files of PyTorch stay far below.
     static let maximumBytes = 64 << 20
@@ -38,8 +40,11 @@ struct Pickle {
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
 
-    init(_ bytes: [UInt8], path: String, place: String) throws(CheckpointError) {
+    init(_ bytes: [UInt8], from start: Int = 0, path: String, place: String)
+        throws(CheckpointError)
+    {
         self.bytes = bytes
+        at = start
         self.path = path
         self.place = place
         try run()
@@ -142,6 +147,29 @@ struct Pickle {
         values[target] = .dictionary(pairs)
     }
 
+    /// Puts values at the end of the list on top of the stack; anything else swallows them.
+    private mutating func append(_ items: [Int]) throws(CheckpointError) {
+        let target = try top()
+        guard case .list(var list) = values[target] else { return }
+        values[target] = .none
+        list += items
+        values[target] = .list(list)
+    }
+
+    /// The pairs in `([[key, value], ...],)`, with which Python 2 makes an ordered dictionary.
+    private func pairs(_ arguments: Int) -> [(key: Int, value: Int)] {
+        guard case .tuple(let items) = values[arguments], let first = items.first,
+            case .list(let list) = values[first]
+        else { return [] }
+        return list.compactMap { index in
+            switch values[index] {
+            case .list(let pair) where pair.count == 2, .tuple(let pair) where pair.count == 2:
+                (pair[0], pair[1])
+            default: nil
+            }
+        }
+    }
+
     private mutating func remember(_ key: Int) throws(CheckpointError) { memo[key] = try top() }
 
     private mutating func recall(_ key: Int) throws(CheckpointError) {
@@ -152,7 +180,7 @@ struct Pickle {
     private mutating func call(new: Bool) throws(CheckpointError) {
         let (arguments, function) = (try pop(), try pop())
         if case .global("collections", "OrderedDict") = values[function] {
-            try push(.dictionary([]))
+            try push(.dictionary(pairs(arguments)))
         } else if new {
             try push(Pickle.opaqueIndex)
         } else {
@@ -194,20 +222,21 @@ struct Pickle {
             case 0x8c: try push(.string(try text(try number(1))))  // SHORT_BINUNICODE
             case UInt8(ascii: "X"): try push(.string(try text(try number(4))))  // BINUNICODE
             case 0x8d: try push(.string(try text(try number(8))))  // BINUNICODE8
-            case UInt8(ascii: "U"), UInt8(ascii: "C"): try skip(try number(1))  // SHORT_BIN*
-            case UInt8(ascii: "T"), UInt8(ascii: "B"): try skip(try number(4))  // BIN*
+            case UInt8(ascii: "U"): try bytesOrText(try number(1))  // SHORT_BINSTRING
+            case UInt8(ascii: "T"): try bytesOrText(try number(4))  // BINSTRING
+            case UInt8(ascii: "C"): try skip(try number(1))  // SHORT_BINBYTES
+            case UInt8(ascii: "B"): try skip(try number(4))  // BINBYTES
             case 0x8e, 0x96: try skip(try number(8))  // BINBYTES8, BYTEARRAY8
             case UInt8(ascii: ")"): try push(.tuple([]))  // EMPTY_TUPLE
             case UInt8(ascii: "t"): try push(.tuple(try popMark()))  // TUPLE
             case 0x85: try tuple(1)
             case 0x86: try tuple(2)
             case 0x87: try tuple(3)
-            case UInt8(ascii: "]"): try push(.list)  // EMPTY_LIST
+            case UInt8(ascii: "]"): try push(.list([]))  // EMPTY_LIST
             case UInt8(ascii: "l"):  // LIST
-                _ = try popMark()
-                try push(.list)
-            case UInt8(ascii: "a"): _ = try pop()  // APPEND
-            case UInt8(ascii: "e"): _ = try popMark()  // APPENDS
+                try push(.list(try popMark()))
+            case UInt8(ascii: "a"): try append([try pop()])  // APPEND
+            case UInt8(ascii: "e"): try append(try popMark())  // APPENDS
             case UInt8(ascii: "}"): try push(.dictionary([]))  // EMPTY_DICT
             case UInt8(ascii: "d"):  // DICT
                 let items = try popMark()
@@ -257,6 +286,14 @@ struct Pickle {
         var value: UInt64 = digits.last.map { $0 & 0x80 != 0 } ?? false ? .max : 0
         for byte in digits.reversed() { value = value << 8 | UInt64(byte) }
         try push(.integer(Int(Int64(bitPattern: value))))
+    }
+
+    /// A string of Python 2: text where it is UTF-8.
+    private mutating func bytesOrText(_ count: Int) throws(CheckpointError) {
+        guard let text = String(validating: try take(count), as: UTF8.self) else {
+            return try push(Pickle.opaqueIndex)
+        }
+        try push(.string(text))
     }
 
     private mutating func skip(_ count: Int) throws(CheckpointError) {

@@ -40,8 +40,16 @@ struct YAMLDocument {
         if let failure { throw failure }
     }
 
+    /// A collection that is not closed yet: for a mapping, the keys so far and the one that waits for
+    /// its value.
+    private struct Open {
+        let index: Int
+        var key: String?
+        var keys: Set<String> = []
+    }
+
     private mutating func build(_ parser: inout yaml_parser_t) throws(Failure) {
-        var open: [(index: Int, key: String?)] = []
+        var open: [Open] = []
         var anchors: [String: Int] = [:]
         while true {
             var event = yaml_event_t()
@@ -72,9 +80,9 @@ struct YAMLDocument {
                     decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length),
                     as: UTF8.self)
                 if let last = open.indices.last, open[last].key == nil,
-                    case .mapping(let pairs) = entries[open[last].index].content
+                    case .mapping = entries[open[last].index].content
                 {
-                    guard !pairs.contains(where: { $0.key == value }) else {
+                    guard open[last].keys.insert(value).inserted else {
                         throw Failure(line: line, expected: "each key once", found: value)
                     }
                     open[last].key = value
@@ -91,7 +99,7 @@ struct YAMLDocument {
                     isSequence ? event.data.sequence_start.anchor : event.data.mapping_start.anchor
                 if let anchor { anchors[text(anchor)] = index }
                 try attach(index, &open, line)
-                open.append((index, nil))
+                open.append(Open(index: index))
                 guard open.count <= YAMLDocument.maximumDepth else {
                     throw Failure(
                         line: line, expected: "at most \(YAMLDocument.maximumDepth) levels",
@@ -112,7 +120,7 @@ struct YAMLDocument {
 
     /// Puts a node into the innermost open collection, or makes it the root.
     private mutating func attach(
-        _ index: Int, _ open: inout [(index: Int, key: String?)], _ line: Int
+        _ index: Int, _ open: inout [Open], _ line: Int
     ) throws(Failure) {
         guard let last = open.indices.last else {
             root = index

@@ -28,7 +28,7 @@ public final class LPIPS: Sendable {
     ///
     /// - Throws: `MetricError.weights` where something is missing, or `CheckpointError`.
     public convenience init(paths: [String], device: Device) throws {
-        let checkpoints = try paths.map { try Checkpoint(path: $0) }
+        let checkpoints = try paths.map { try Checkpoint(path: $0, allowingLegacy: true) }
         let sources = try paths.map { Source(path: $0, sha256: try FileDigest.sha256(path: $0)) }
         try self.init(LPIPSWeights(checkpoints), sources: sources, device: device)
     }
@@ -49,7 +49,14 @@ public final class LPIPS: Sendable {
         linear = LPIPS.tapWidths.enumerated().map { tap, width in
             (weights / "linear" / tap)("weight", [1, width, 1, 1])
         }
-        try plan.load(from: source, on: device) { _ in true }
+        do {
+            try plan.load(from: source, on: device) { _ in true }
+        } catch ModelError.weights(let path, _, _, let misshapen) {
+            throw MetricError.weights(
+                "\(path): "
+                    + misshapen.map { "\($0.name): expected \($0.expected), found \($0.found)" }
+                    .joined(separator: "; "))
+        }
     }
 
     /// The distance of each pair of frames, which have one size of at least 16x16.

@@ -6,6 +6,11 @@ public struct FrameScore: Codable, Sendable, Equatable {
     public let ssim: Double
     /// 0 for equal frames; nil where no weights were given.
     public let lpips: Double?
+
+    /// These scores.
+    public init(psnr: Double, ssim: Double, lpips: Double?) {
+        (self.psnr, self.ssim, self.lpips) = (psnr, ssim, lpips)
+    }
 }
 
 /// The metrics of the frames of one video.

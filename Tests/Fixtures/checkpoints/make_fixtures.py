@@ -77,6 +77,33 @@ rewrite("protocol2.pt", "no_byteorder.pt", lambda n, d: None if n.endswith("byte
 torch.save(plain, here / "legacy.pt", _use_new_zipfile_serialization=False)
 (here / "bare.pkl").write_bytes(pickle.dumps({"a": 1}, protocol=2))
 
+
+
+class Evil:
+    """What Python would do for whoever loads this file."""
+
+    def __reduce__(self):
+        import os
+        return os.mkdir, ("/tmp/vidtwin-was-here",)
+
+
+torch.save({"state_dict": collections.OrderedDict(a=a), "evil": Evil(), "list": [Evil()]}, here / "evil.pt")
+
+# The old format as Python 2 wrote it: byte strings, and an OrderedDict made from a list of pairs.
+byte = lambda text: b"U" + bytes([len(text)]) + text
+storage = lambda key, count: (b"((" + byte(b"storage") + b"ctorch\nFloatStorage\n" + byte(key) + byte(b"cuda:0")
+                              + b"\x8a\x01" + bytes([count]) + b"NtQ")
+rebuild = lambda key, tensor: (b"ctorch._utils\n_rebuild_tensor\n" + storage(key, tensor.numel()) + b"K\x00("
+                               + b"".join(b"K" + bytes([n]) for n in tensor.shape) + b"t("
+                               + b"".join(b"K" + bytes([n]) for n in tensor.stride()) + b"ttR")
+pair = lambda name, key, tensor: b"](" + byte(name) + rebuild(key, tensor) + b"e"
+(here / "legacy_python2.pt").write_bytes(
+    pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2)
+    + b"\x80\x02}(" + byte(b"protocol_version") + b"M\xe9\x03" + byte(b"little_endian") + b"\x88u."
+    + b"\x80\x02ccollections\nOrderedDict\n](" + pair(b"a", b"111", a) + pair(b"b", b"22", b) + b"e\x85R."
+    + b"\x80\x02](" + byte(b"22") + byte(b"111") + b"e."
+    + struct.pack("<q", 5) + b.numpy().tobytes() + struct.pack("<q", 12) + a.numpy().tobytes())
+
 # zip64 records for every size, as for archives above 4 GB.
 with zipfile.ZipFile(here / "protocol2.pt") as old:
     entries = [(i.filename.encode(), old.read(i), i.CRC) for i in old.infolist()]

@@ -1,0 +1,26 @@
+import Glibc
+import VideoIO
+
+/// Small files that are read whole.
+enum InputFile {
+    /// The bytes of a file or pipe; more than `limit` are refused.
+    static func read(_ path: String, limit: Int) throws(VideoIOError) -> [UInt8] {
+        guard let file = fopen(path, "rb") else {
+            throw .badInput(url: path, problem: String(cString: strerror(errno)))
+        }
+        defer { fclose(file) }
+        var (bytes, chunk): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 1 << 16))
+        while true {
+            let count = fread(&chunk, 1, chunk.count, file)
+            if count == 0 { break }
+            bytes += chunk.prefix(count)
+            if bytes.count > limit {
+                throw .badInput(url: path, problem: "expected at most \(limit >> 20) MB")
+            }
+        }
+        if ferror(file) != 0 {
+            throw .badInput(url: path, problem: String(cString: strerror(errno)))
+        }
+        return bytes
+    }
+}

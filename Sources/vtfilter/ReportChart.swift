@@ -1,0 +1,155 @@
+import Glibc
+
+/// An axis from one round number to another, with ticks at round numbers between them.
+struct ReportAxis {
+    let low: Double
+    let high: Double
+    let ticks: [Double]
+    private let digits: Int
+
+    /// An axis that covers `low` to `high` with about `wanted` intervals, none below `least`.
+    init(_ low: Double, _ high: Double, wanted: Double = 4, least: Double = 1e-6) {
+        // Equal values lie in the middle of an axis of their own size.
+        let margin = high > low ? 0 : max(abs(low) * 0.01, least)
+        let (from, to) = (low - margin, high + margin)
+        let raw = max((to - from) / wanted, least)
+        let magnitude = pow(10, floor(log10(raw)))
+        let step = ([1, 2, 5, 10].first { raw <= $0 * magnitude * 1.0001 } ?? 10) * magnitude
+        let first = floor(from / step + 1e-9)
+        let last = max(ceil(to / step - 1e-9), first + 1)
+        ticks = (0...Int(last - first)).map { (first + Double($0)) * step }
+        (self.low, self.high) = (first * step, last * step)
+        digits = max(0, Int(-floor(log10(step * 1.0001))))
+    }
+
+    /// Where a value lies, 0 at the low end and 100 at the high one.
+    func place(_ value: Double) -> Double { (value - low) / (high - low) * 100 }
+
+    /// A tick's number.
+    func label(_ tick: Double) -> String { Clock.decimal(tick, digits: digits) }
+
+    /// The ticks as HTML beside a plot, at so many percent of a side.
+    func labels(side: String) -> String {
+        ticks.map {
+            "<span style=\"\(side):\(ReportChart.number(place($0)))%\">\(label($0))</span>"
+        }.joined()
+    }
+}
+
+/// Plots as inline SVG that stretches to its place, with axes as text, which does not.
+struct ReportChart {
+    /// What is plotted.
+    let name: String
+    /// Its unit and which end is better.
+    let note: String
+    let digits: Int
+
+    static func number(_ value: Double) -> String { Clock.decimal(value, digits: 2) }
+
+    /// How often each value occurs.
+    func histogram(_ values: [Double], unit: String) -> String {
+        guard let low = values.min(), let high = values.max() else { return "" }
+        let across = ReportAxis(low, high)
+        let bins = (across.ticks.count - 1) * 5
+        var counts = [Int](repeating: 0, count: bins)
+        for value in values {
+            counts[min(max(Int(across.place(value) / 100 * Double(bins)), 0), bins - 1)] += 1
+        }
+        let up = ReportAxis(0, Double(counts.max() ?? 1), wanted: 3, least: 1)
+        let width = 100 / Double(bins)
+        let bars = counts.enumerated().filter { $0.element > 0 }.map { index, count in
+            let height = up.place(Double(count))
+            return "<rect class=bar x=\"\(Self.number((Double(index) + 0.08) * width))\" "
+                + "y=\"\(Self.number(100 - height))\" width=\"\(Self.number(width * 0.84))\" "
+                + "height=\"\(Self.number(height))\"><title>\(count) frames</title></rect>"
+        }.joined()
+        let mean = values.reduce(0, +) / Double(values.count)
+        return figure(
+            up, across, body: bars + marker(x: across.place(mean)), vertical: "frames",
+            horizontal: unit.isEmpty ? name : "\(name), \(unit)",
+            reading: "mean \(Clock.decimal(mean, digits: digits))")
+    }
+
+    /// Values frame by frame. Of more than 400 frames, a line of means in a band of extremes.
+    func curve(_ values: [Double], unit: String) -> String {
+        guard let low = values.min(), let high = values.max() else { return "" }
+        let up = ReportAxis(low, high)
+        let last = Double(max(values.count - 1, 1))
+        let points = min(values.count, 400)
+        var (line, upper, lower): ([String], [String], [String]) = ([], [], [])
+        for i in 0..<points {
+            let part = values[i * values.count / points..<(i + 1) * values.count / points]
+            let middle = Double(part.startIndex + part.endIndex - 1) / 2
+            let x = Self.number(values.count > 1 ? middle / last * 100 : 50)
+            func point(_ value: Double) -> String { "\(x),\(Self.number(100 - up.place(value)))" }
+            line.append(point(part.reduce(0, +) / Double(part.count)))
+            upper.append(point(part.max() ?? 0))
+            lower.append(point(part.min() ?? 0))
+        }
+        if points == 1, let only = line.first?.split(separator: ",").last {
+            line = ["0,\(only)", "100,\(only)"]
+        }
+        let band =
+            points < values.count
+            ? "<polygon class=band points=\"\((upper + lower.reversed()).joined(separator: " "))\"/>"
+            : ""
+        let mean = values.reduce(0, +) / Double(values.count)
+        return figure(
+            up, ReportAxis(0, last, wanted: 4, least: 1).limited(to: last),
+            body: band + "<polyline class=curve points=\"\(line.joined(separator: " "))\"/>",
+            vertical: unit, horizontal: "frame",
+            reading: "\(Clock.decimal(low, digits: digits)) to "
+                + "\(Clock.decimal(high, digits: digits)), mean \(Clock.decimal(mean, digits: digits))",
+            data: " data-low=\"\(up.low)\" data-high=\"\(up.high)\" data-last=\"\(Int(last))\" "
+                + "data-digits=\"\(digits)\"")
+    }
+
+    /// A line without axes, for a cell of a table.
+    static func spark(_ values: [Double], in range: ClosedRange<Double>) -> String {
+        let points = min(values.count, 120)
+        let span = max(range.upperBound - range.lowerBound, 1e-9)
+        let line = (0..<points).map { i in
+            let part = values[i * values.count / points..<(i + 1) * values.count / points]
+            let mean = part.reduce(0, +) / Double(part.count)
+            let x = points > 1 ? Double(i) / Double(points - 1) * 100 : 50
+            return "\(number(x)),\(number(94 - (mean - range.lowerBound) / span * 88))"
+        }.joined(separator: " ")
+        return "<svg class=spark viewBox=\"0 0 100 100\" preserveAspectRatio=none aria-hidden=true>"
+            + "<polyline class=curve points=\"\(line)\"/></svg>"
+    }
+
+    private func marker(x: Double) -> String {
+        let place = Self.number(x)
+        return "<line class=mean x1=\"\(place)\" y1=\"0\" x2=\"\(place)\" y2=\"100\"/>"
+    }
+
+    private func figure(
+        _ up: ReportAxis, _ across: ReportAxis, body: String, vertical: String, horizontal: String,
+        reading: String, data: String = ""
+    ) -> String {
+        let grid = up.ticks.map {
+            let y = Self.number(100 - up.place($0))
+            return "<line class=axis x1=\"0\" y1=\"\(y)\" x2=\"100\" y2=\"\(y)\"/>"
+        }.joined()
+        return """
+            <figure class=chart\(data)><figcaption><b>\(name)</b> <span class=soft>\(note)</span>\
+            <output>\(reading)</output></figcaption>
+            <div class=plot><div class=unit>\(vertical)</div><div class=y>\(up.labels(side: "bottom"))</div>
+            <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" \
+            aria-label="\(name): \(reading)">\(grid)\(body)</svg>
+            <div class=x>\(across.labels(side: "left"))</div></div>
+            <div class=across>\(horizontal)</div></figure>
+            """
+    }
+}
+
+extension ReportAxis {
+    /// The same ticks on an axis that ends where the data does.
+    func limited(to last: Double) -> ReportAxis { ReportAxis(self, last) }
+
+    private init(_ other: ReportAxis, _ last: Double) {
+        (low, high, digits) = (0, last, other.digits)
+        // The last tick is the last frame itself; a round one just before it would touch it.
+        ticks = other.ticks.filter { $0 < last * 0.88 } + [last]
+    }
+}
