@@ -5,6 +5,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 BUILD := .build/release
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+
+VERSION := $(shell sed -n 's/.*version: StaticString = "\(.*\)"/\1/p' Sources/VidTwin/Version.swift)
+# The interface's version names the library's file: libvidtwin.so.MAJOR.MINOR
+API_MAJOR := $(shell sed -n 's/^.define VIDTWIN_API_MAJOR //p' Sources/CVidTwin/include/vidtwin.h)
+API_MINOR := $(shell sed -n 's/^.define VIDTWIN_API_MINOR //p' Sources/CVidTwin/include/vidtwin.h)
 
 # Debian packages, by what needs them:
 #   libav*-dev libswscale-dev   reading, scaling and writing video
@@ -19,7 +26,7 @@ PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev 
 # What only the tests need: a browser that looks at the evaluation's page, a reader of latents.
 TEST_PACKAGES := chromium python3-numpy python3-venv
 
-.PHONY: help deps test-deps build demo test check lint format readme examples install clean
+.PHONY: help deps test-deps build demo test check lint format readme examples library install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -89,12 +96,46 @@ examples: build .build-python/ready
 	.build-python/bin/pip install --quiet numpy webdataset
 	touch $@
 
+# The C library as it is installed, in a folder laid out like PREFIX: it carries the Swift runtime,
+# exports the header's functions and nothing else, and stays in the process once it is loaded, for
+# hosts that unload plug-ins whose threads still run. These flags cannot stand in Package.swift, which
+# others could not depend on then.
+LIBRARY := libvidtwin.so.$(API_MAJOR).$(API_MINOR)
+STAGE := $(CURDIR)/.build-library/stage
+library: deps
+	@mkdir -p .build-library
+	printf '{ global: vidtwin_*; local: *; };\n' > .build-library/exports.map
+	$(SWIFT) build -c release --scratch-path .build-library --product vidtwin \
+	  -Xswiftc -static-stdlib -Xlinker --version-script=$(CURDIR)/.build-library/exports.map \
+	  -Xlinker -soname=libvidtwin.so.$(API_MAJOR) -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete
+	$(call install_library,$(STAGE),$(STAGE)/lib,$(STAGE)/include)
+	@mkdir -p "$(STAGE)/share/vidtwin"; cp -R models "$(STAGE)/share/vidtwin/"
+
+# install_library: where the prefix is for programs that use it, and where the library, the header go.
+# A file is replaced only where it changed, so that what was built against it stays as new as it is.
+define install_library
+	install -d "$(2)/pkgconfig" "$(3)"
+	strip --strip-unneeded -o .build-library/stripped.so .build-library/release/libvidtwin.so
+	cmp -s .build-library/stripped.so "$(2)/$(LIBRARY)" || \
+	  install -m 755 .build-library/stripped.so "$(2)/$(LIBRARY)"
+	ln -sf $(LIBRARY) "$(2)/libvidtwin.so.$(API_MAJOR)"
+	ln -sf libvidtwin.so.$(API_MAJOR) "$(2)/libvidtwin.so"
+	cmp -s Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h" || \
+	  install -m 644 Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h"
+	printf '%s\n' 'prefix=$(1)' 'libdir=$(if $(filter $(1),$(PREFIX)),$(LIBDIR),$(2))' \
+	  'includedir=$(if $(filter $(1),$(PREFIX)),$(INCLUDEDIR),$(3))' '' 'Name: vidtwin' \
+	  'Description: VidTwin video autoencoder' 'Version: $(VERSION)' \
+	  'Libs: -L$${libdir} -lvidtwin' 'Cflags: -I$${includedir}' > .build-library/vidtwin.pc
+	install -m 644 .build-library/vidtwin.pc "$(2)/pkgconfig/vidtwin.pc"
+endef
+
 # The installed program carries the Swift runtime with it; libav and oneDNN are the system's.
-install: deps
+install: deps library
 	$(SWIFT) build -c release --scratch-path .build-install --static-swift-stdlib --product vtfilter
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/vidtwin"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
 	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
+	$(call install_library,$(PREFIX),$(DESTDIR)$(LIBDIR),$(DESTDIR)$(INCLUDEDIR))
 	rm -rf .build-install/manual && mkdir -p .build-install/manual
 	$(SWIFT) package --scratch-path .build-install plugin --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build-install/manual
@@ -111,4 +152,4 @@ install: deps
 	  > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vtfilter.fish"
 
 clean:
-	rm -rf .build .build-install .build-python demo
+	rm -rf .build .build-* demo

@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .library(name: "VidTwin", targets: ["VidTwin"]),
         .library(name: "VideoIO", targets: ["VideoIO"]),
+        // The C library, libvidtwin.so; `make install` links it as it is installed.
+        .library(name: "vidtwin", type: .dynamic, targets: ["VidTwinC"]),
         .executable(name: "vtfilter", targets: ["vtfilter"]),
     ],
     dependencies: [
@@ -47,6 +49,10 @@ let package = Package(
             name: "VidTwin",
             dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML", "CCrypto"],
             swiftSettings: strict),
+
+        // The C interface.
+        .target(name: "CVidTwin"),
+        .target(name: "VidTwinC", dependencies: ["VidTwin", "CVidTwin"], swiftSettings: strict),
 
         // Files and streams, and the command line.
         .target(name: "LatentIO", swiftSettings: strict),

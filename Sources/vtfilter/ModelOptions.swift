@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import VidTwin
 
 /// Which model, and how it computes: the same for every subcommand.
@@ -46,10 +45,7 @@ struct ModelOptions: ParsableArguments {
         if let config, let checkpoint {
             return ModelFiles(configuration: config, checkpoint: checkpoint)
         }
-        let fromEnvironment = getenv("VIDTWIN_MODEL").map { String(cString: $0) }
-        return try ModelFiles(
-            named: model ?? fromEnvironment.flatMap { $0.isEmpty ? nil : $0 }
-                ?? ModelFiles.bundledName)
+        return try ModelFiles(chosen: model)
     }
 
     /// Loads the model.
