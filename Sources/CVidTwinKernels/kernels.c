@@ -2,6 +2,7 @@
 
 #include "vidtwin_kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef float v16 __attribute__((vector_size(64)));

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Uninitialised memory for floats, aligned for vectors and, when large, for huge pages.
+/// Uninitialised memory, in floats or what takes their place, aligned for vectors and, when large, for huge pages.
 package final class AlignedBuffer: @unchecked Sendable {
     package let pointer: UnsafeMutablePointer<Float>
     /// In floats.
@@ -20,6 +20,11 @@ package final class AlignedBuffer: @unchecked Sendable {
     }
 
     deinit { free(pointer) }
+
+    /// The same memory, for elements of another type.
+    package func elements<Element>(of type: Element.Type) -> UnsafeMutablePointer<Element> {
+        UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: type)
+    }
 
     private static let hugePage = 1 << 21
 }

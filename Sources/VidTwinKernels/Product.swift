@@ -1,5 +1,5 @@
+import CVidTwinKernels
 import CDNNL
-import Synchronization
 
 /// What a product applies to its result, element by element.
 package enum Activation: Hashable, Sendable {
@@ -9,54 +9,133 @@ package enum Activation: Hashable, Sendable {
     case geluTanh
     /// GELU with erf (the Q-Former).
     case geluErf
-}
 
-/// Why a product cannot be prepared.
-package struct ProductError: Error, CustomStringConvertible {
-    package let description: String
-}
-
-/// A weight matrix `[outputs, inputs]` packed once into the layout that oneDNN's products want.
-package final class PackedMatrix: Sendable {
-    package let outputs: Int
-    package let inputs: Int
-    fileprivate let buffer: AlignedBuffer
-
-    /// Packs `rows`, which is `[outputs, inputs]` in row-major order and not kept.
-    package init(
-        outputs: Int, inputs: Int, rows: UnsafePointer<Float>
-    ) throws {
-        self.outputs = outputs
-        self.inputs = inputs
-        let shape = ProductShape(inputs: inputs, outputs: outputs)
-        let packed = try ProductLibrary.shared.layout(shape)
-        let bytes = withUnsafePointer(to: packed.descriptor) { dnnl_memory_desc_get_size($0) }
-        guard let buffer = AlignedBuffer(count: (bytes + 3) / 4) else {
-            throw ProductError(description: "no memory for \(bytes) bytes of weights")
+    var code: vt_activation {
+        switch self {
+        case .none: VT_NONE
+        case .relu: VT_RELU
+        case .geluTanh: VT_GELU_TANH
+        case .geluErf: VT_GELU_ERF
         }
-        self.buffer = buffer
-        try ProductLibrary.shared.pack(shape, rows, into: buffer.pointer, as: packed.descriptor)
     }
-
-    /// Bytes that the packed form takes.
-    package var byteCount: Int { buffer.count * 4 }
 }
 
-/// `y = activation(x · Wᵀ + bias)`, or with `accumulate` (no activation) `y += x · Wᵀ + bias`.
+/// Rows of activations in the form that a product multiplies.
+package enum Operand {
+    case float32(UnsafePointer<Float>)
+    case bfloat16(UnsafePointer<UInt16>)
+    /// Whole numbers; each row has a scale and a zero.
+    case int8(UnsafePointer<UInt8>, scales: UnsafePointer<Float>, zeros: UnsafePointer<Int32>)
+
+    /// Brings `rows` of floats into the form that `weights` want, in the workspace's `.operand`.
+    package init(
+        _ x: UnsafePointer<Float>, rows: Int, for weights: PackedMatrix, _ workspace: Workspace
+    ) {
+        let (columns, count) = (weights.inputs, rows * weights.inputs)
+        switch weights.format {
+        case .float32: self = .float32(x)
+        case .bfloat16:
+            self = workspace.measure(.packing) {
+                if ProductSupport.multipliesBFloat16 {
+                    let narrow = workspace.memory(.operand, count, of: UInt16.self)
+                    kernels.to_bf16(x, narrow, count)
+                    return .bfloat16(narrow)
+                }
+                let rounded = workspace.floats(.operand, 2 * count)
+                let narrow = UnsafeMutableRawPointer(rounded + count)
+                    .bindMemory(to: UInt16.self, capacity: count)
+                kernels.to_bf16(x, narrow, count)
+                kernels.from_bf16(narrow, rounded, count)
+                return .float32(rounded)
+            }
+        case .int8:
+            self = workspace.measure(.packing) {
+                let scales = workspace.floats(.operand, 2 * rows + (count + 3) / 4)
+                let zeros = UnsafeMutableRawPointer(scales + rows)
+                    .bindMemory(to: Int32.self, capacity: rows)
+                let numbers = UnsafeMutableRawPointer(scales + 2 * rows)
+                    .bindMemory(to: UInt8.self, capacity: count)
+                kernels.quantise_rows(
+                    x, numbers, scales, zeros, rows, columns, ProductSupport.activationLevels)
+                return .int8(numbers, scales: scales, zeros: zeros)
+            }
+        }
+    }
+}
+
+/// `y = activation(x · Wᵀ + bias)`.
 ///
 /// `x` is `[rows, inputs]`, `y` is `[rows, outputs]`, both dense; runs on the calling thread alone
-/// when that is a task of a `ThreadPool`.
+/// when that is a task of a `ThreadPool`. How rows are cut into calls may change the last bit:
+/// callers cut by sizes, never by threads.
 package func product(
     _ x: UnsafePointer<Float>, rows: Int, _ weights: PackedMatrix, bias: UnsafePointer<Float>?,
-    into y: UnsafeMutablePointer<Float>, activation: Activation = .none, accumulate: Bool = false
+    into y: UnsafeMutablePointer<Float>, activation: Activation = .none, _ workspace: Workspace
+) {
+    product(
+        Operand(x, rows: rows, for: weights, workspace), rows: rows, weights, bias: bias, into: y,
+        activation: activation, workspace)
+}
+
+/// The same of activations that are in the weights' form already.
+package func product(
+    _ x: Operand, rows: Int, _ weights: PackedMatrix, bias: UnsafePointer<Float>?,
+    into y: UnsafeMutablePointer<Float>, activation: Activation = .none, _ workspace: Workspace
+) {
+    workspace.operations += UInt64(2 * rows * weights.inputs * weights.outputs)
+    switch x {
+    case .float32(let x):
+        var w = weights.buffer.pointer
+        if weights.format == .bfloat16 {
+            let count = weights.outputs * weights.inputs
+            w = workspace.floats(.widened, count)
+            workspace.measure(.packing) {
+                kernels.from_bf16(weights.buffer.elements(of: UInt16.self), w, count)
+            }
+        }
+        run(x, rows, weights, w, bias, y, .float32, activation, workspace)
+    case .bfloat16(let x):
+        run(x, rows, weights, weights.buffer.pointer, bias, y, .float32, activation, workspace)
+    case .int8(let x, let rowScales, let rowZeros):
+        guard let scales = weights.scales, let sums = weights.sums else {
+            preconditionFailure("whole numbers times \(weights.format)")
+        }
+        run(x, rows, weights, weights.buffer.pointer, nil, y, .signed32, .none, workspace)
+        workspace.measure(.packing) {
+            let whole = UnsafeMutableRawPointer(y).assumingMemoryBound(to: Int32.self)
+            kernels.dequantise(
+                whole, rows, weights.outputs, rowScales, rowZeros, scales.pointer,
+                sums.elements(of: Int32.self), bias, activation.code)
+        }
+    }
+}
+
+/// The same with results rounded to bfloat16, the form of the next product or of attention.
+///
+/// - Precondition: `ProductSupport.multipliesBFloat16`, and `x` is bfloat16.
+package func product(
+    _ x: Operand, rows: Int, _ weights: PackedMatrix, bias: UnsafePointer<Float>?,
+    intoBFloat16 y: UnsafeMutablePointer<UInt16>, activation: Activation = .none,
+    _ workspace: Workspace
+) {
+    guard case .bfloat16(let x) = x else { preconditionFailure("\(x) is not bfloat16") }
+    workspace.operations += UInt64(2 * rows * weights.inputs * weights.outputs)
+    run(x, rows, weights, weights.buffer.pointer, bias, y, .bfloat16, activation, workspace)
+}
+
+private func run(
+    _ x: UnsafeRawPointer, _ rows: Int, _ weights: PackedMatrix, _ w: UnsafeRawPointer,
+    _ bias: UnsafePointer<Float>?, _ y: UnsafeMutableRawPointer, _ destination: ProductElement,
+    _ activation: Activation, _ workspace: Workspace
 ) {
     let key = ProductKey(
-        rows: rows, shape: ProductShape(inputs: weights.inputs, outputs: weights.outputs),
-        bias: bias != nil, activation: activation, accumulate: accumulate)
+        rows: rows,
+        shape: PackedMatrix.shape(
+            outputs: weights.outputs, inputs: weights.inputs, weights.format),
+        destination: destination, bias: bias != nil, activation: activation)
     do {
-        let primitive = try ProductLibrary.shared.primitive(key)
         try withExtendedLifetime(weights) {
-            try primitive.run(x, weights.buffer.pointer, bias, y)
+            try ProductLibrary.shared.product(key).run(x, w, bias, y, workspace)
         }
     } catch {
         // Shapes were accepted when the weights were packed: what is left is lack of memory.
@@ -64,245 +143,35 @@ package func product(
     }
 }
 
-/// `c = alpha · a · b` or `c = alpha · a · bᵀ`, row-major with strides in elements.
+/// `c = a · b` or `c = a · bᵀ`, row-major with strides in elements.
 ///
 /// `a` is `[m, k]`, `b` is `[k, n]` (or `[n, k]` when transposed), `c` is `[m, n]`.
 package func matrixProduct(
-    _ m: Int, _ n: Int, _ k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, _ aStride: Int,
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ aStride: Int,
     _ b: UnsafePointer<Float>, _ bStride: Int, transposed: Bool,
     into c: UnsafeMutablePointer<Float>, _ cStride: Int
 ) {
     let status = dnnl_sgemm(
         CChar(UInt8(ascii: "N")), CChar(UInt8(ascii: transposed ? "T" : "N")),
-        Int64(m), Int64(n), Int64(k), alpha, a, Int64(aStride), b, Int64(bStride), 0, c,
+        Int64(m), Int64(n), Int64(k), 1, a, Int64(aStride), b, Int64(bStride), 0, c,
         Int64(cStride))
     precondition(status == dnnl_success, "dnnl_sgemm [\(m), \(k)] x [\(k), \(n)]: \(status)")
 }
 
-// MARK: - oneDNN
-
-private struct ProductShape: Hashable, Sendable {
-    let inputs: Int
-    let outputs: Int
-}
-
-private struct ProductKey: Hashable, Sendable {
-    let rows: Int
-    let shape: ProductShape
-    let bias: Bool
-    let activation: Activation
-    let accumulate: Bool
-}
-
-/// A packed layout, as oneDNN describes it.
-private struct PackedLayout: @unchecked Sendable {
-    let descriptor: dnnl_memory_desc_t
-}
-
-private func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) throws {
-    if status != dnnl_success {
-        throw ProductError(description: "\(what()) failed with oneDNN status \(status.rawValue)")
+/// The same of bfloat16, with float32 sums.
+///
+/// - Precondition: `ProductSupport.multipliesBFloat16`.
+package func matrixProduct(
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<UInt16>, _ aStride: Int,
+    _ b: UnsafePointer<UInt16>, _ bStride: Int, transposed: Bool,
+    into c: UnsafeMutablePointer<Float>, _ cStride: Int, _ workspace: Workspace
+) {
+    let key = StridedKey(
+        m: m, n: n, k: k, aStride: aStride, bStride: bStride, cStride: cStride,
+        transposed: transposed)
+    do {
+        try ProductLibrary.shared.strided(key).run(a, b, nil, c, workspace)
+    } catch {
+        fatalError("oneDNN product \(key): \(error)")
     }
-}
-
-private func describe(_ dimensions: [Int], _ tag: dnnl_format_tag_t) throws -> dnnl_memory_desc_t {
-    var descriptor = dnnl_memory_desc_t()
-    let sizes = dimensions.map { Int64($0) }
-    try check(
-        dnnl_memory_desc_init_by_tag(
-            &descriptor, Int32(sizes.count), sizes, dnnl_f32, tag), "describing \(dimensions)")
-    return descriptor
-}
-
-/// The compiled products of the process: each shape is compiled once and shared.
-private final class ProductLibrary: Sendable {
-    static let shared = ProductLibrary()
-
-    private struct Contents: @unchecked Sendable {
-        var engine: dnnl_engine_t?
-        var layouts: [ProductShape: PackedLayout] = [:]
-        var primitives: [ProductKey: ProductPrimitive] = [:]
-    }
-    private let contents = Mutex(Contents())
-
-    /// Rows for which a layout is chosen; `Partition` cuts large products into about as many.
-    private static let layoutRows = 98
-
-    private static func engine(_ contents: inout Contents) throws -> dnnl_engine_t {
-        if let engine = contents.engine { return engine }
-        var engine: dnnl_engine_t?
-        try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "starting oneDNN on the CPU")
-        guard let engine else { throw ProductError(description: "oneDNN gave no engine") }
-        contents.engine = engine
-        return engine
-    }
-
-    /// The layout of packed weights, the same for every number of rows.
-    func layout(_ shape: ProductShape) throws -> PackedLayout {
-        try contents.withLock { contents in
-            if let layout = contents.layouts[shape] { return layout }
-            let engine = try ProductLibrary.engine(&contents)
-            ProductThreads.useOne()
-            let key = ProductKey(
-                rows: ProductLibrary.layoutRows, shape: shape, bias: true, activation: .none,
-                accumulate: false)
-            let any = try describe([shape.outputs, shape.inputs], dnnl_format_tag_any)
-            let primitive = try ProductPrimitive(key, weights: any, engine: engine)
-            let layout = PackedLayout(descriptor: primitive.weights)
-            contents.layouts[shape] = layout
-            contents.primitives[key] = primitive
-            return layout
-        }
-    }
-
-    func primitive(_ key: ProductKey) throws -> ProductPrimitive {
-        if let primitive = contents.withLock({ $0.primitives[key] }) { return primitive }
-        let layout = try layout(key.shape)
-        return try contents.withLock { contents in
-            if let primitive = contents.primitives[key] { return primitive }
-            let engine = try ProductLibrary.engine(&contents)
-            let primitive = try ProductPrimitive(
-                key, weights: layout.descriptor, engine: engine)
-            contents.primitives[key] = primitive
-            return primitive
-        }
-    }
-
-    /// Reorders `[outputs, inputs]` into a packed layout.
-    func pack(
-        _ shape: ProductShape, _ rows: UnsafePointer<Float>,
-        into packed: UnsafeMutablePointer<Float>, as layout: dnnl_memory_desc_t
-    ) throws {
-        let engine = try contents.withLock { try ProductLibrary.engine(&$0) }
-        var plain = try describe([shape.outputs, shape.inputs], dnnl_ab)
-        var layout = layout
-        var description: dnnl_primitive_desc_t?
-        try check(
-            dnnl_reorder_primitive_desc_create(
-                &description, &plain, engine, &layout, engine, nil), "packing weights")
-        defer { dnnl_primitive_desc_destroy(description) }
-        var primitive: dnnl_primitive_t?
-        try check(dnnl_primitive_create(&primitive, description), "packing weights")
-        defer { dnnl_primitive_destroy(primitive) }
-        try execute(
-            primitive, engine,
-            [
-                (DNNL_ARG_FROM, plain, UnsafeMutableRawPointer(mutating: rows)),
-                (DNNL_ARG_TO, layout, UnsafeMutableRawPointer(packed)),
-            ])
-    }
-}
-
-/// One compiled product; safe to run on several threads at once (the scratch memory is a call's).
-private final class ProductPrimitive: @unchecked Sendable {
-    let weights: dnnl_memory_desc_t
-    private let engine: dnnl_engine_t
-    private let primitive: dnnl_primitive_t
-    private let source: dnnl_memory_desc_t
-    private let bias: dnnl_memory_desc_t?
-    private let destination: dnnl_memory_desc_t
-    private let scratch: dnnl_memory_desc_t
-    private let scratchBytes: Int
-
-    init(_ key: ProductKey, weights wanted: dnnl_memory_desc_t, engine: dnnl_engine_t) throws {
-        self.engine = engine
-        var wanted = wanted
-        var source = try describe([key.rows, key.shape.inputs], dnnl_ab)
-        var destination = try describe([key.rows, key.shape.outputs], dnnl_ab)
-        var bias = try describe([key.shape.outputs], dnnl_a)
-        var operation = dnnl_inner_product_desc_t()
-        try withUnsafePointer(to: &bias) { bias in
-            try check(
-                dnnl_inner_product_forward_desc_init(
-                    &operation, dnnl_forward_inference, &source, &wanted, key.bias ? bias : nil,
-                    &destination), "describing a product")
-        }
-        var attributes: dnnl_primitive_attr_t?
-        try check(dnnl_primitive_attr_create(&attributes), "product attributes")
-        defer { dnnl_primitive_attr_destroy(attributes) }
-        try check(
-            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
-            "product attributes")
-        var operations: dnnl_post_ops_t?
-        try check(dnnl_post_ops_create(&operations), "product attributes")
-        defer { dnnl_post_ops_destroy(operations) }
-        if key.accumulate { try check(dnnl_post_ops_append_sum(operations, 1), "accumulation") }
-        let kind: dnnl_alg_kind_t? =
-            switch key.activation {
-            case .none: nil
-            case .relu: dnnl_eltwise_relu
-            case .geluTanh: dnnl_eltwise_gelu_tanh
-            case .geluErf: dnnl_eltwise_gelu_erf
-            }
-        if let kind {
-            try check(dnnl_post_ops_append_eltwise(operations, 1, kind, 0, 0), "activation")
-        }
-        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
-
-        var description: dnnl_primitive_desc_t?
-        try check(
-            withUnsafePointer(to: &operation) {
-                dnnl_primitive_desc_create(&description, $0, attributes, engine, nil)
-            }, "choosing a product for \(key)")
-        defer { dnnl_primitive_desc_destroy(description) }
-        guard let chosen = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
-            let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
-        else { throw ProductError(description: "oneDNN does not describe its product") }
-        self.weights = chosen.pointee
-        self.scratch = scratch.pointee
-        scratchBytes = dnnl_memory_desc_get_size(scratch)
-        self.source = source
-        self.destination = destination
-        self.bias = key.bias ? bias : nil
-        var primitive: dnnl_primitive_t?
-        try check(dnnl_primitive_create(&primitive, description), "compiling a product for \(key)")
-        guard let primitive else { throw ProductError(description: "oneDNN gave no product") }
-        self.primitive = primitive
-    }
-
-    deinit { dnnl_primitive_destroy(primitive) }
-
-    func run(
-        _ x: UnsafePointer<Float>, _ w: UnsafeMutablePointer<Float>, _ b: UnsafePointer<Float>?,
-        _ y: UnsafeMutablePointer<Float>
-    ) throws {
-        let pad = scratchBytes > 0 ? AlignedBuffer(count: (scratchBytes + 3) / 4) : nil
-        var arguments: [(Int32, dnnl_memory_desc_t, UnsafeMutableRawPointer)] = [
-            (DNNL_ARG_SRC, source, UnsafeMutableRawPointer(mutating: x)),
-            (DNNL_ARG_WEIGHTS, weights, UnsafeMutableRawPointer(w)),
-            (DNNL_ARG_DST, destination, UnsafeMutableRawPointer(y)),
-        ]
-        if let b, let bias {
-            arguments.append((DNNL_ARG_BIAS, bias, UnsafeMutableRawPointer(mutating: b)))
-        }
-        if let pad {
-            arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad.pointer)))
-        }
-        try withExtendedLifetime((self, pad)) { try execute(primitive, engine, arguments) }
-    }
-}
-
-/// Runs a primitive on the calling thread with these arguments and waits for it.
-private func execute(
-    _ primitive: dnnl_primitive_t?, _ engine: dnnl_engine_t,
-    _ arguments: [(Int32, dnnl_memory_desc_t, UnsafeMutableRawPointer)]
-) throws {
-    var stream: dnnl_stream_t?
-    try check(
-        dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)),
-        "a oneDNN stream")
-    defer { dnnl_stream_destroy(stream) }
-    var prepared: [dnnl_exec_arg_t] = []
-    prepared.reserveCapacity(arguments.count)
-    defer { for argument in prepared { dnnl_memory_destroy(argument.memory) } }
-    for (index, descriptor, pointer) in arguments {
-        var memory: dnnl_memory_t?
-        try check(
-            withUnsafePointer(to: descriptor) { dnnl_memory_create(&memory, $0, engine, pointer) },
-            "a oneDNN argument")
-        prepared.append(dnnl_exec_arg_t(arg: index, memory: memory))
-    }
-    try check(
-        dnnl_primitive_execute(primitive, stream, Int32(prepared.count), prepared), "a product")
-    try check(dnnl_stream_wait(stream), "a product")
 }

@@ -26,7 +26,9 @@ import VidTwinTestSupport
             y.withUnsafeMutableBufferPointer { y in
                 guard let out = y.baseAddress else { return }
                 pool.parallel(1) { _, _ in
-                    product(x, rows: rows, packed, bias: b, into: out, activation: activation)
+                    product(
+                        x, rows: rows, packed, bias: b, into: out, activation: activation,
+                        Workspace())
                 }
             }
             let expected = plain.map(function).floats
@@ -35,36 +37,6 @@ import VidTwinTestSupport
             let size = plain.map { abs($0) }.max() ?? 1
             #expect(Double(worst) <= 3e-6 * max(size, 1), "\(activation): off by \(worst)")
         }
-    }
-
-    @Test func `a product adds to what is there`() throws {
-        var random = SplitMix64(seed: 3)
-        let (rows, inputs, outputs) = (9, 20, 33)
-        let (x, w) = (random.floats(rows * inputs), random.floats(outputs * inputs))
-        let (b, before) = (random.floats(outputs), random.floats(rows * outputs))
-        let packed = try PackedMatrix(outputs: outputs, inputs: inputs, rows: w)
-        var y = before
-        product(x, rows: rows, packed, bias: b, into: &y, accumulate: true)
-        let plain = zip(
-            Plain.linear(x, rows: rows, w, b, inputs: inputs, outputs: outputs), before
-        ).map { Float($0 + Double($1)) }
-        #expect(Difference(y, plain).relative < 1e-6)
-    }
-
-    @Test func `rows give the same bits however many are computed together`() throws {
-        var random = SplitMix64(seed: 4)
-        let (inputs, outputs) = (768, 96)
-        let x = random.floats(112 * inputs)
-        let packed = try PackedMatrix(
-            outputs: outputs, inputs: inputs, rows: random.floats(outputs * inputs))
-        let b = random.floats(outputs)
-        func first(_ rows: Int) -> [Float] {
-            var y = [Float](repeating: 0, count: rows * outputs)
-            product(x, rows: rows, packed, bias: b, into: &y)
-            return Array(y.prefix(49 * outputs))
-        }
-        let all = first(112)
-        for rows in [49, 64, 98] { #expect(first(rows) == all, "\(rows) rows") }
     }
 
     @Test(arguments: [(4, 5, 6), (196, 196, 64), (196, 64, 196)])

@@ -22,6 +22,14 @@ typedef enum {
     VT_CPU_AVX512 = 2,    // x86-64-v4: AVX-512 F, BW, CD, DQ, VL
 } vt_cpu_level;
 
+/// What is applied to each element of a product.
+typedef enum {
+    VT_NONE = 0,
+    VT_RELU = 1,
+    VT_GELU_TANH = 2,
+    VT_GELU_ERF = 3,
+} vt_activation;
+
 /// One set of kernels, all compiled for the same CPU level.
 typedef struct {
     const char *name;
@@ -78,6 +86,21 @@ typedef struct {
 
     /// How many of x are NaN or infinite.
     size_t (*count_non_finite)(const float *x, size_t count);
+
+    /// bfloat16 is the upper half of a float32: rounded to nearest, ties to even; NaN stays NaN.
+    void (*to_bf16)(const float *x, uint16_t *y, size_t count);
+    void (*from_bf16)(const uint16_t *x, float *y, size_t count);
+
+    /// x[r, c] = scale[r] * (q[r, c] - zero[r]) to half a step, q in 0...levels (<= 255). The range
+    /// of a row is that of its values and 0, so 0 is exact. A row with NaN or infinity has scale NaN.
+    void (*quantise_rows)(const float *x, uint8_t *q, float *scale, int32_t *zero, size_t rows,
+                          size_t columns, int levels);
+
+    /// In place, sums of products of whole numbers to floats: f(row_scale * column_scale *
+    /// (x - row_zero * column_sum) + bias). bias may be NULL.
+    void (*dequantise)(int32_t *x, size_t rows, size_t columns, const float *row_scale,
+                       const int32_t *row_zero, const float *column_scale,
+                       const int32_t *column_sum, const float *bias, vt_activation f);
 } vt_kernels;
 
 /// Longest context of `short_attention`.

@@ -15,19 +15,28 @@ package protocol WeightSource: Sendable {
 package struct Weights {
     private let plan: WeightPlan
     private let prefix: String
+    private let areQuantisable: Bool
 
     package init(_ plan: WeightPlan) {
-        self.init(plan: plan, prefix: "")
+        self.init(plan: plan, prefix: "", areQuantisable: false)
     }
 
-    private init(plan: WeightPlan, prefix: String) {
+    private init(plan: WeightPlan, prefix: String, areQuantisable: Bool) {
         self.plan = plan
         self.prefix = prefix
+        self.areQuantisable = areQuantisable
+    }
+
+    /// The same place, from which matrices may be held in 8 bits.
+    package var quantisable: Weights {
+        Weights(plan: plan, prefix: prefix, areQuantisable: true)
     }
 
     /// The weights below a name.
     package static func / (weights: Weights, name: String) -> Weights {
-        Weights(plan: weights.plan, prefix: weights.prefix + name + ".")
+        Weights(
+            plan: weights.plan, prefix: weights.prefix + name + ".",
+            areQuantisable: weights.areQuantisable)
     }
 
     /// The weights below an index of a list.
@@ -40,7 +49,7 @@ package struct Weights {
 
     /// A weight `[O, ...]` used as the matrix `[O, I]` of products.
     package func matrix(_ name: String, _ shape: [Int]) -> Parameter {
-        plan.add(Parameter(prefix + name, shape), .matrix)
+        plan.add(Parameter(prefix + name, shape), .matrix(quantisable: areQuantisable))
     }
 
     /// A convolution's weight `[O, I, k, k]`, used as the matrix `[O, k·k·I]` of products.
@@ -52,11 +61,13 @@ package struct Weights {
 /// The parameters that a model's layers asked for, to be filled from a source in one go.
 package final class WeightPlan {
     /// What a layer does with a parameter.
-    fileprivate enum Use {
-        case plain, matrix, convolution
+    package enum Use: Equatable {
+        case plain, convolution
+        /// `quantisable`: may be held in 8 bits.
+        case matrix(quantisable: Bool)
     }
 
-    private var requests: [(parameter: Parameter, use: Use)] = []
+    package private(set) var requests: [(parameter: Parameter, use: Use)] = []
 
     package init() {}
 
@@ -73,25 +84,25 @@ package final class WeightPlan {
         return parameter
     }
 
-    /// Reads, arranges and packs every parameter, sharing the work among the device's threads.
+    /// Reads, arranges and packs every parameter in the form that `precision` gives it, sharing the
+    /// work among the device's threads.
     ///
     /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name, but
     /// for names of the source of which `unused` says that the model has no use for them.
     package func load(
-        from source: any WeightSource, on device: Device, unused: (String) -> Bool
+        from source: any WeightSource, on device: Device, precision: Precision = .float32,
+        unused: (String) -> Bool
     ) throws {
         try verify(source, unused: unused)
         // Large ones first, so that the threads end together.
         let order = requests.indices.sorted {
             requests[$0].parameter.count > requests[$1].parameter.count
         }
-        let largest = order.first.map { requests[$0].parameter.count } ?? 0
         let failures = Failures(count: order.count)
-        device.pool.parallel(order.count) { task, worker in
+        device.parallel(order.count, .other) { task, _ in
             let request = requests[order[task]]
-            let scratch = device.scratch(worker: worker, count: 2 * largest)
             do {
-                try WeightPlan.fill(request.parameter, request.use, source, scratch, largest)
+                try WeightPlan.fill(request.parameter, request.use, source, precision)
             } catch {
                 failures[task] = error
             }
@@ -125,31 +136,33 @@ package final class WeightPlan {
     }
 
     private static func fill(
-        _ parameter: Parameter, _ use: Use, _ source: any WeightSource,
-        _ scratch: UnsafeMutablePointer<Float>, _ half: Int
+        _ parameter: Parameter, _ use: Use, _ source: any WeightSource, _ precision: Precision
     ) throws {
-        let count = parameter.count
-        switch use {
-        case .plain:
+        let (count, outputs) = (parameter.count, parameter.shape.first ?? 1)
+        func memory() throws -> AlignedBuffer {
             guard let buffer = AlignedBuffer(count: count) else {
                 throw ModelError.memory(what: parameter.name, bytes: count * 4)
             }
-            try source.read(
-                parameter.name,
-                into: UnsafeMutableBufferPointer(start: buffer.pointer, count: count))
-            parameter.fill(.float32(buffer))
-        case .matrix, .convolution:
-            try source.read(
-                parameter.name, into: UnsafeMutableBufferPointer(start: scratch, count: count))
-            var rows = scratch
-            if use == .convolution {
-                rows = scratch + half
-                channelsLast(scratch, parameter.shape, into: rows)
-            }
-            let outputs = parameter.shape[0]
+            return buffer
+        }
+        let values = try memory()
+        try source.read(
+            parameter.name,
+            into: UnsafeMutableBufferPointer(start: values.pointer, count: count))
+        func pack(_ rows: AlignedBuffer, quantisable: Bool) throws {
             parameter.fill(
-                .packedFloat32(
-                    try PackedMatrix(outputs: outputs, inputs: count / outputs, rows: rows)))
+                .packed(
+                    try PackedMatrix(
+                        outputs: outputs, inputs: count / outputs, rows: rows.pointer,
+                        format: precision.format(quantisable: quantisable))))
+        }
+        switch use {
+        case .plain: parameter.fill(.float32(values))
+        case .matrix(let quantisable): try pack(values, quantisable: quantisable)
+        case .convolution:
+            let rows = try memory()
+            channelsLast(values.pointer, parameter.shape, into: rows.pointer)
+            try pack(rows, quantisable: false)
         }
     }
 

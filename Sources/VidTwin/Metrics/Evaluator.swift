@@ -16,7 +16,7 @@ public final class Evaluator: Sendable {
         -> [FrameScore]
     {
         let results = Results(count: reference.count)
-        device.pool.parallel(reference.count) { i, _ in
+        device.parallel(reference.count) { i, _ in
             results[i] = Result {
                 (try psnr(reference[i], distorted[i]), try ssim(reference[i], distorted[i]))
             }

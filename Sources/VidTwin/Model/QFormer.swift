@@ -21,8 +21,11 @@ package struct QFormer {
     /// `[B, T, S, C] -> [B·S, Q, c]`
     package func callAsFunction(_ context: Tensor) -> Tensor {
         let (B, _, S, _) = context.shape4
-        var x = norm(repeated(queries, groups: B * S, on: context.device))
-        for layer in layers { x = layer(x, context) }
+        // What the first layer does among the queries depends on no input: once for all positions.
+        let start = norm(repeated(queries, groups: 1, on: context.device))
+        guard let first = layers.first else { return repeated(start, groups: B * S) }
+        var x = first.gather(repeated(first.attention(start), groups: B * S), context)
+        for layer in layers.dropFirst() { x = layer(x, context) }
         return x
     }
 
@@ -55,7 +58,12 @@ package struct QFormerLayer {
 
     /// x `[B·S, Q, c]`, context `[B, T, S, C] -> [B·S, Q, c]`
     package func callAsFunction(_ x: Tensor, _ context: Tensor) -> Tensor {
-        var x = attention(x)
+        gather(attention(x), context)
+    }
+
+    /// What follows the attention among the queries; shapes as above.
+    func gather(_ x: Tensor, _ context: Tensor) -> Tensor {
+        var x = x
         if let cross { x = cross(x, context: context) }
         return norm(output(intermediate(x)), adding: x)
     }

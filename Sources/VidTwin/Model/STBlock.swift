@@ -26,10 +26,9 @@ package struct STBlock {
     /// `[B, T, S, C] -> [B, T, S, C]`; `positions` `[1, T, C]` only in the first block.
     package func callAsFunction(_ x: Tensor, positions: Parameter?) -> Tensor {
         let (a, f) = (attentionModulation, mlpModulation)
-        let h1 = gatedResidual(x, a, spatial(modulatedLayerNorm(x, a)))
-        let timed = positions.map { add(h1, $0, along: .time) } ?? h1
-        let h2 = gatedResidual(h1, a, temporal(timed))
-        return gatedResidual(h2, f, mlp(modulatedLayerNorm(h2, f)))
+        let h1 = spatialBranch(x, a, spatial)
+        let h2 = temporalBranch(h1, a, temporal, positions: positions)
+        return mlpBranch(h2, f, mlp)
     }
 }
 
@@ -44,7 +43,7 @@ package struct Trunk {
         spacePositions = weights("pos_embed", [1, S, configuration.width])
         timePositions = weights("pos_embed_temporal", [1, T, configuration.width])
         blocks = (0..<configuration.depth).map {
-            STBlock(weights / "blocks" / $0, configuration)
+            STBlock((weights / "blocks" / $0).quantisable, configuration)
         }
     }
 

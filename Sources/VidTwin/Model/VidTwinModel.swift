@@ -1,3 +1,5 @@
+import VidTwinKernels
+
 /// VidTwin: clips to structure and dynamics latents and back (CVPR 2025, arXiv 2412.17726;
 /// reference: vidtwin/models/vidtwin_ae.py @d6ad92d, the "compact" variant that was published).
 ///
@@ -7,6 +9,8 @@ public final class VidTwinModel: Sendable {
     public let configuration: Configuration
     /// Where it computes.
     public let device: Device
+    /// How its weights are held and its products computed.
+    public let precision: Precision
     /// Number of weights, position tables apart.
     public let parameterCount: Int
 
@@ -16,14 +20,17 @@ public final class VidTwinModel: Sendable {
     ///
     /// - Throws: `ModelError.weights` with every name that does not fit, or the source's errors.
     package init(
-        _ configuration: Configuration, weights source: any WeightSource, device: Device
+        _ configuration: Configuration, weights source: any WeightSource, device: Device,
+        precision: Precision = .float32
     ) throws {
         self.configuration = configuration
         self.device = device
+        self.precision = precision
         let plan = WeightPlan()
         parts = Parts(Weights(plan), configuration)
         parameterCount = plan.weightCount
-        try plan.load(from: source, on: device, unused: VidTwinModel.isUnused)
+        try plan.load(
+            from: source, on: device, precision: precision, unused: VidTwinModel.isUnused)
     }
 
     /// The boxes of the paper's figure.
@@ -62,9 +69,10 @@ public final class VidTwinModel: Sendable {
     ///
     /// - Throws: `ModelError.weights` with every name that does not fit, or `CheckpointError`.
     public convenience init(
-        configuration: Configuration, checkpoint: Checkpoint, device: Device
+        configuration: Configuration, checkpoint: Checkpoint, device: Device,
+        precision: Precision = .float32
     ) throws {
-        try self.init(configuration, weights: checkpoint, device: device)
+        try self.init(configuration, weights: checkpoint, device: device, precision: precision)
     }
 
     /// Names that published checkpoints hold and the model never uses.
@@ -81,31 +89,51 @@ public final class VidTwinModel: Sendable {
 
     /// The distributions of the latents of clips `[B, frames, height, width, 3]` in −1…1.
     ///
-    /// - Throws: `ModelError.shape` for other shapes.
+    /// - Throws: `ModelError.shape` for other shapes, `ModelError.nonFinite` where NaN or infinity
+    ///   is among the clips' values or comes of them.
     public func moments(_ clips: Tensor) throws -> LatentMoments {
         let expected = clipShape(count: clips.shape.first ?? 1)
         if clips.shape != expected {
             throw ModelError.shape(what: "clip", expected: expected, found: clips.shape)
         }
-        let z = parts.encoder(clips)
-        let dynamics = parts.dynamicsHead(z)
-        return LatentMoments(
-            structure: Moments(parts.structureHead(z)), dynamicsX: Moments(dynamics.x),
-            dynamicsY: Moments(dynamics.y))
+        return try device.during(.heads) {
+            let z = parts.encoder(clips)
+            // Before anything that could hide it: ReLU, or rounding to whole numbers.
+            try VidTwinModel.checkFinite(z, "encoder's features")
+            let dynamics = parts.dynamicsHead(z)
+            return LatentMoments(
+                structure: Moments(parts.structureHead(z)), dynamicsX: Moments(dynamics.x),
+                dynamicsY: Moments(dynamics.y))
+        }
     }
 
     /// Clips `[B, frames, height, width, 3]` from latents, not clamped to −1…1.
     ///
     /// Cross-reenactment is decoding the structure of one clip with the dynamics of another.
-    /// - Throws: `ModelError.shape` for latents of another model.
+    /// - Throws: `ModelError.shape` for latents of another model, `ModelError.nonFinite` where NaN or
+    ///   infinity is among them or comes of them.
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
-        let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
-        let dynamics =
-            part == .structure
-            ? nil
-            : (x: parts.dynamicsTail(latents.dynamicsX), y: parts.dynamicsTail(latents.dynamicsY))
-        return parts.decoder(addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
+        return try device.during(.heads) {
+            let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
+            let dynamics =
+                part == .structure
+                ? nil
+                : (
+                    x: parts.dynamicsTail(latents.dynamicsX),
+                    y: parts.dynamicsTail(latents.dynamicsY)
+                )
+            let clips = parts.decoder(
+                addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
+            try VidTwinModel.checkFinite(clips, "reconstruction")
+            return clips
+        }
+    }
+
+    /// - Throws: `ModelError.nonFinite`.
+    private static func checkFinite(_ x: Tensor, _ what: String) throws {
+        let bad = x.withPointer { kernels.count_non_finite($0, x.count) }
+        if bad > 0 { throw ModelError.nonFinite(what: what, count: bad, of: x.count) }
     }
 
     private func check(_ latents: Latents) throws {
@@ -122,8 +150,11 @@ public final class VidTwinModel: Sendable {
                 "dynamics latent along rows", latents.dynamicsY,
                 [B, T, dynamics.rows, c.dynamicsChannels]
             ),
-        ] where tensor.shape != expected {
-            throw ModelError.shape(what: what, expected: expected, found: tensor.shape)
+        ] {
+            if tensor.shape != expected {
+                throw ModelError.shape(what: what, expected: expected, found: tensor.shape)
+            }
+            try VidTwinModel.checkFinite(tensor, what)
         }
     }
 }

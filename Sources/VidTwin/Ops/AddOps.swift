@@ -12,7 +12,7 @@ package func add(_ x: Tensor, _ table: Parameter, along axis: TokenAxis) -> Tens
     precondition(table.count == period * C, "\(table.name) \(table.shape) added to \(x.shape)")
     let out = Tensor(x.shape, on: x.device)
     let partition = Partition(rows: x.rows, target: lightRows)
-    x.device.pool.parallel(partition.tasks) { task, _ in
+    x.device.parallel(partition.tasks) { task, _ in
         let (part, at) = (partition[task], partition[task].lowerBound * C)
         kernels.add_table(
             x.pointer + at, table.pointer, out.pointer + at, part.lowerBound, part.count, C,
@@ -34,7 +34,7 @@ package func addRowAndColumn(_ s: Tensor?, columns x: Tensor?, rows y: Tensor?) 
         y.shape == [B, T, H, C] && (s.map { $0.shape == [B, T, H * W, C] } ?? true),
         "addRowAndColumn: \(String(describing: s?.shape)), \(x.shape), \(y.shape)")
     let out = Tensor([B, T, H * W, C], on: x.device)
-    x.device.pool.parallel(B * T) { frame, _ in
+    x.device.parallel(B * T) { frame, _ in
         let at = frame * H * W * C
         kernels.add_row_and_column(
             s.map { UnsafePointer($0.pointer + at) }, x.pointer + frame * W * C,

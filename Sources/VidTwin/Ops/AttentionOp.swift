@@ -65,32 +65,31 @@ package func crossAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) -
 
 /// The tokens that attend to each other, and where the result goes.
 private struct AttentionGroup {
-    let q, k, v: Rows
+    let q, k, v: Rows<Float>
     let out: UnsafeMutablePointer<Float>
     let outStride: Int
 }
 
-/// Runs all groups; `group` keeps the tensors that its pointers lead to alive. Few long groups are shared out head by head, many short ones together.
+/// Runs all groups; `group` keeps the tensors that its pointers lead to alive. Few long groups are
+/// shared out head by head, many short ones together.
 private func attend(
     _ groups: Int, heads: Int, depth: Int, causal: Bool, device: Device,
     _ group: (Int) -> AttentionGroup
 ) {
     if groups == 0 { return }
     let first = group(0)
-    let scores = scoreCount(queries: first.q.count, keys: first.k.count)
     let work = first.q.count * first.k.count * depth
     let byHead = work >= 1 << 16
     let partition = Partition(
         rows: byHead ? groups * heads : groups,
         target: byHead ? 1 : max((1 << 18) / max(work * heads, 1), 1))
-    device.pool.parallel(partition.tasks) { task, worker in
-        let scratch = device.scratch(worker: worker, count: scores)
+    device.parallel(partition.tasks) { task, workspace in
         for index in partition[task] {
             let one = group(byHead ? index / heads : index)
             attention(
                 one.q, one.k, one.v, into: one.out, outStride: one.outStride,
                 heads: byHead ? index % heads..<index % heads + 1 : 0..<heads, depth: depth,
-                causal: causal, scores: scratch)
+                causal: causal, workspace)
         }
     }
 }

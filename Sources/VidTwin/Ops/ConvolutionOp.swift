@@ -10,9 +10,7 @@ package func conv2d(
     activation: Activation
 ) -> Tensor {
     let (N, H, W, I) = x.shape4
-    guard case .packedFloat32(let matrix) = weight.form else {
-        preconditionFailure("\(weight.name) is not packed")
-    }
+    let matrix = weight.matrix
     let (height, width) = (
         (H + 2 * padding - kernel) / stride + 1, (W + 2 * padding - kernel) / stride + 1
     )
@@ -23,15 +21,15 @@ package func conv2d(
     let out = Tensor([N, height, width, matrix.outputs], on: x.device)
     let partition = Partition(rows: out.rows, target: productRows)
     let device = x.device
-    device.pool.parallel(partition.tasks) { task, worker in
+    device.parallel(partition.tasks) { task, workspace in
         let rows = partition[task]
-        let columns = device.scratch(worker: worker, count: rows.count * gathered)
+        let columns = workspace.floats(.rows, rows.count * gathered)
         vt_im2col(
             x.pointer, columns, rows.lowerBound, rows.count, H, W, I, height, width, kernel, stride,
             padding)
         product(
             columns, rows: rows.count, matrix, bias: bias.pointer,
-            into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation)
+            into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation, workspace)
     }
     return out
 }

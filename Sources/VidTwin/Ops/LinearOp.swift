@@ -6,20 +6,18 @@ package import VidTwinKernels
 package func linear(
     _ x: Tensor, _ weight: Parameter, _ bias: Parameter, activation: Activation = .none
 ) -> Tensor {
-    guard case .packedFloat32(let matrix) = weight.form else {
-        preconditionFailure("\(weight.name) is not packed")
-    }
+    let matrix = weight.matrix
     precondition(
         x.dim(-1) == matrix.inputs && bias.count == matrix.outputs,
         "linear \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
     let out = Tensor(x.shape.dropLast() + [matrix.outputs], on: x.device)
     let partition = Partition(rows: x.rows, target: productRows)
-    x.device.pool.parallel(partition.tasks) { task, _ in
+    x.device.parallel(partition.tasks) { task, workspace in
         let rows = partition[task]
         product(
             x.pointer + rows.lowerBound * matrix.inputs, rows: rows.count, matrix,
             bias: bias.pointer, into: out.pointer + rows.lowerBound * matrix.outputs,
-            activation: activation)
+            activation: activation, workspace)
     }
     return out
 }
@@ -38,7 +36,7 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
         weight.shape[1] == I && bias.count == O, "\(weight.name) \(weight.shape) over \(x.shape)")
     let out = Tensor([N, O, inner], on: x.device)
     let columns = Partition(rows: inner, target: 4096)
-    x.device.pool.parallel(N * columns.tasks) { task, _ in
+    x.device.parallel(N * columns.tasks) { task, _ in
         let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
         let y = out.pointer + n * O * inner + part.lowerBound
         matrixProduct(

@@ -5,7 +5,7 @@ package func maxPool2x(_ x: Tensor) -> Tensor {
     let (N, H, W, C) = x.shape4
     let (height, width) = (H / 2, W / 2)
     let out = Tensor([N, height, width, C], on: x.device)
-    x.device.pool.parallel(N * height) { task, _ in
+    x.device.parallel(N * height) { task, _ in
         let (n, y) = (task / height, task % height)
         kernels.max_pool_row(
             x.pointer + (n * H + 2 * y) * W * C, x.pointer + (n * H + 2 * y + 1) * W * C,
@@ -20,7 +20,7 @@ package func lpipsDistance(_ x: Tensor, _ y: Tensor, _ weight: Parameter) -> [Do
     let (N, H, W, C) = x.shape4
     precondition(y.shape == x.shape && weight.count == C, "lpipsDistance: \(x.shape), \(y.shape)")
     let sums = Tensor([N * H], on: x.device)
-    x.device.pool.parallel(N * H) { row, _ in
+    x.device.parallel(N * H) { row, _ in
         let at = row * W * C
         sums.pointer[row] = kernels.lpips_row(
             x.pointer + at, y.pointer + at, weight.pointer, W, C)

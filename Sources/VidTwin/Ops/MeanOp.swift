@@ -15,7 +15,7 @@ package func meanOverColumns(_ x: Tensor) -> Tensor {
 private func meanOverMiddle(_ x: Tensor, outer: Int, middle: Int, inner: Int) -> Tensor {
     let out = Tensor([outer, inner], on: x.device)
     let partition = Partition(rows: outer, target: 16)
-    x.device.pool.parallel(partition.tasks) { task, _ in
+    x.device.parallel(partition.tasks) { task, _ in
         let rows = partition[task]
         kernels.mean_middle(
             x.pointer + rows.lowerBound * middle * inner, out.pointer + rows.lowerBound * inner,

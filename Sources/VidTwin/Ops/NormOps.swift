@@ -28,7 +28,7 @@ private func normalise(
 ) -> Tensor {
     let (out, columns) = (Tensor(x.shape, on: x.device), x.dim(-1))
     let partition = Partition(rows: x.rows, target: lightRows)
-    x.device.pool.parallel(partition.tasks) { task, _ in
+    x.device.parallel(partition.tasks) { task, _ in
         let (rows, at) = (partition[task], partition[task].lowerBound * columns)
         kernels.layer_norm(
             x.pointer + at, residual.map { UnsafePointer($0.pointer + at) }, out.pointer + at,

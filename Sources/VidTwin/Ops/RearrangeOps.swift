@@ -5,7 +5,7 @@ import VidTwinKernels
 package func swapMiddleAxes(_ x: Tensor) -> Tensor {
     let (B, M, N, C) = x.shape4
     let out = Tensor([B, N, M, C], on: x.device)
-    x.device.pool.parallel(B * N) { task, _ in
+    x.device.parallel(B * N) { task, _ in
         let (b, n) = (task / N, task % N)
         for m in 0..<M {
             (out.pointer + (task * M + m) * C)
@@ -15,11 +15,26 @@ package func swapMiddleAxes(_ x: Tensor) -> Tensor {
     return out
 }
 
-/// Repeats rows for every group: `[Q, C] -> [groups, Q, C]`.
+/// A parameter as a tensor, and a group of rows repeated: `[Q, C] -> [groups, Q, C]`.
 package func repeated(_ x: Parameter, groups: Int, on device: Device) -> Tensor {
-    let out = Tensor([groups] + x.shape, on: device)
-    device.pool.parallel(groups) { group, _ in
-        (out.pointer + group * x.count).update(from: x.pointer, count: x.count)
+    repeated(groups, x.count, x.shape, on: device) { x.pointer }
+}
+
+/// Repeats the only group of rows: `[1, Q, C] -> [groups, Q, C]`.
+package func repeated(_ x: Tensor, groups: Int) -> Tensor {
+    precondition(x.dim(0) == 1, "repeated: \(x.shape)")
+    return repeated(groups, x.count, Array(x.shape.dropFirst()), on: x.device) {
+        UnsafePointer(x.pointer)
+    }
+}
+
+private func repeated(
+    _ groups: Int, _ count: Int, _ shape: [Int], on device: Device,
+    _ source: () -> UnsafePointer<Float>
+) -> Tensor {
+    let out = Tensor([groups] + shape, on: device)
+    device.parallel(groups) { group, _ in
+        (out.pointer + group * count).update(from: source(), count: count)
     }
     return out
 }
@@ -57,7 +72,7 @@ package func patchify(_ x: Tensor, _ patch: PatchSize) -> Tensor {
     let (T, S) = (frames / patch.time, height / patch.height * (width / patch.width))
     let out = Tensor([B, T, S, channels * patch.pixels], on: x.device)
     let (clip, depth) = (frames * height * width * channels, out.dim(-1))
-    x.device.pool.parallel(B * T) { task, _ in
+    x.device.parallel(B * T) { task, _ in
         vt_patchify(
             x.pointer + task / T * clip, out.pointer + task * S * depth, task % T * S, S, height,
             width, channels, patch.time, patch.height, patch.width)
@@ -74,7 +89,7 @@ package func unpatchify(_ x: Tensor, _ patch: PatchSize, rows H: Int, columns W:
     let (height, width) = (H * patch.height, W * patch.width)
     let out = Tensor([B, T * patch.time, height, width, channels], on: x.device)
     let clip = T * patch.time * height * width * channels
-    x.device.pool.parallel(B * T) { task, _ in
+    x.device.parallel(B * T) { task, _ in
         vt_unpatchify(
             x.pointer + task * S * depth, out.pointer + task / T * clip, task % T * S, S, height,
             width, channels, patch.time, patch.height, patch.width)

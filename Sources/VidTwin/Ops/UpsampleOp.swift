@@ -2,7 +2,7 @@
 package func upsample2x(_ x: Tensor) -> Tensor {
     let (N, H, W, C) = x.shape4
     let out = Tensor([N, 2 * H, 2 * W, C], on: x.device)
-    x.device.pool.parallel(N) { n, _ in
+    x.device.parallel(N) { n, _ in
         for h in 0..<H {
             let row = out.pointer + (n * 2 * H + 2 * h) * 2 * W * C
             for w in 0..<W {
@@ -24,7 +24,7 @@ package func centreCrop(_ x: Tensor, height: Int, width: Int) -> Tensor {
     if height == H && width == W { return x }
     let out = Tensor([N, height, width, C], on: x.device)
     let (top, left) = ((H - height) / 2, (W - width) / 2)
-    x.device.pool.parallel(N) { n, _ in
+    x.device.parallel(N) { n, _ in
         for h in 0..<height {
             (out.pointer + (n * height + h) * width * C)
                 .update(

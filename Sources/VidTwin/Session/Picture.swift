@@ -113,7 +113,7 @@ extension VidTwinModel {
         precondition(pictures.count == configuration.frames, "\(pictures.count) frames")
         let clip = Tensor(clipShape(), on: device)
         let frame = clip.count / pictures.count
-        device.pool.parallel(pictures.count) { t, _ in
+        device.parallel(pictures.count) { t, _ in
             pictures[t].write(to: clip.pointer + t * frame)
         }
         return clip

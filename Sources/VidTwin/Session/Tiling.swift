@@ -81,7 +81,7 @@ public struct Tiling: Sendable {
                         total[(top + y) * width + left + x] += vertical[y] * horizontal[x]
                     }
                 }
-                device.pool.parallel(T) { t, _ in
+                device.parallel(T) { t, _ in
                     for y in 0..<h {
                         let source = tile.pointer + (t * rows.tile + y) * columns.tile * 3
                         let target = sum.pointer + ((t * height + top + y) * width + left) * 3
@@ -93,7 +93,7 @@ public struct Tiling: Sendable {
                 }
             }
         }
-        device.pool.parallel(T) { t, _ in
+        device.parallel(T) { t, _ in
             let frame = sum.pointer + t * height * width * 3
             for i in 0..<height * width {
                 for c in 0..<3 { frame[i * 3 + c] /= total[i] }

@@ -5,19 +5,57 @@ package import VidTwinKernels
 ///
 /// Any number of models and sessions may share one; ops of different callers take turns.
 public final class Device: Sendable {
-    package let pool: ThreadPool
+    private let pool: ThreadPool
     private let recycled = Mutex<[Int: [AlignedBuffer]]>([:])
-    private let scratches: [Scratch]
+    private let workers: [Worker]
+    /// What loops count their time for that do not say it themselves.
+    private let stage = Atomic<Int>(Stage.other.rawValue)
 
     /// - Parameter threads: how many threads compute, at least 1; nil takes every CPU that the
     ///   process may run on. Results are the same bytes for any number.
     public init(threads: Int? = nil) {
         pool = ThreadPool(threadCount: threads)
-        scratches = (0..<pool.threadCount).map { _ in Scratch() }
+        workers = (0..<pool.threadCount).map { _ in Worker() }
     }
 
     /// Threads that compute.
     public var threads: Int { pool.threadCount }
+
+    /// Runs `body(task, workspace)` for every task in `0..<count`, sharing them among the threads;
+    /// the workspace is the task's alone until it ends.
+    package func parallel(
+        _ count: Int, _ stage: Stage? = nil, _ body: (_ task: Int, _ workspace: Workspace) -> Void
+    ) {
+        let label = stage ?? Stage(rawValue: self.stage.load(ordering: .relaxed)) ?? .other
+        pool.parallel(count) { task, worker in
+            let workspace = workers[worker].workspace
+            workspace.measure(label) { body(task, workspace) }
+        }
+    }
+
+    /// Loops that `body` runs count for `stage` unless they say otherwise.
+    package func during<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
+        let outer = self.stage.exchange(stage.rawValue, ordering: .relaxed)
+        defer { self.stage.store(outer, ordering: .relaxed) }
+        return try body()
+    }
+
+    /// What the threads did since the last call: seconds by stage, summed over threads, and the
+    /// multiplications and additions of products and attention.
+    ///
+    /// - Precondition: nothing runs.
+    package func takeCounts() -> (seconds: [Stage: Double], operations: Double) {
+        var (seconds, operations): ([Stage: Double], Double) = ([:], 0)
+        for worker in workers {
+            for stage in Stage.allCases {
+                seconds[stage, default: 0] +=
+                    Double(worker.workspace.nanoseconds[stage.rawValue]) * 1e-9
+            }
+            operations += Double(worker.workspace.operations)
+            worker.workspace.resetCounts()
+        }
+        return (seconds, operations)
+    }
 
     /// Memory of at least `count` floats, uninitialised: what an earlier tensor of that size left.
     func takeBuffer(_ count: Int) -> AlignedBuffer {
@@ -35,23 +73,8 @@ public final class Device: Sendable {
 
     private static func rounded(_ count: Int) -> Int { (max(count, 1) + 15) / 16 * 16 }
 
-    /// Scratch memory of a worker of `pool`, valid during one task.
-    package func scratch(worker: Int, count: Int) -> UnsafeMutablePointer<Float> {
-        scratches[worker].pointer(count: count)
-    }
-
-    /// Grows to the largest size asked for. One worker uses it at a time.
-    private final class Scratch: @unchecked Sendable {
-        private var buffer: AlignedBuffer?
-
-        func pointer(count: Int) -> UnsafeMutablePointer<Float> {
-            if let buffer, buffer.count >= count { return buffer.pointer }
-            buffer = nil
-            guard let grown = AlignedBuffer(count: count) else {
-                fatalError("no memory for \(count) floats of scratch")
-            }
-            buffer = grown
-            return grown.pointer
-        }
+    /// A worker of `pool`, which runs one task at a time.
+    private final class Worker: @unchecked Sendable {
+        let workspace = Workspace()
     }
 }

@@ -10,8 +10,9 @@ package final class Parameter: @unchecked Sendable {
         case empty
         /// Plain values in row-major order.
         case float32(AlignedBuffer)
-        /// A matrix in the layout of the product library; its values cannot be read back.
-        case packedFloat32(PackedMatrix)
+        /// A matrix in the layout of the product library and in one of its formats; its values cannot
+        /// be read back.
+        case packed(PackedMatrix)
     }
 
     /// The checkpoint's name.
@@ -30,6 +31,16 @@ package final class Parameter: @unchecked Sendable {
     package func fill(_ form: Form) {
         guard case .empty = self.form else { preconditionFailure("\(name) is filled already") }
         self.form = form
+    }
+
+    /// The matrix of products.
+    ///
+    /// - Precondition: the form is `.packed`.
+    package var matrix: PackedMatrix {
+        guard case .packed(let matrix) = form else {
+            preconditionFailure("\(name) is \(form), not packed")
+        }
+        return matrix
     }
 
     /// The plain values.

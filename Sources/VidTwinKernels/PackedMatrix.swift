@@ -1,0 +1,98 @@
+/// A weight matrix `[outputs, inputs]` in one form, packed once into the layout that products want.
+package final class PackedMatrix: Sendable {
+    package let outputs: Int
+    package let inputs: Int
+    package let format: WeightFormat
+    let buffer: AlignedBuffer
+    /// Of int8: the step of each output, then the sum of each output's whole numbers.
+    let scales, sums: AlignedBuffer?
+
+    /// Packs `rows`, which is `[outputs, inputs]` in row-major order and not kept.
+    package init(
+        outputs: Int, inputs: Int, rows: UnsafePointer<Float>, format: WeightFormat = .float32
+    ) throws {
+        (self.outputs, self.inputs, self.format) = (outputs, inputs, format)
+        let (library, count) = (ProductLibrary.shared, outputs * inputs)
+        let shape = PackedMatrix.shape(outputs: outputs, inputs: inputs, format)
+        let layout = try library.layout(shape)
+        let plain = try ProductLayout.plain([outputs, inputs], .float32)
+        switch format {
+        case .float32:
+            buffer = try PackedMatrix.memory(layout.byteCount)
+            (scales, sums) = (nil, nil)
+            try library.pack(rows, plain, into: buffer.pointer, as: layout)
+        case .bfloat16 where ProductSupport.multipliesBFloat16:
+            buffer = try PackedMatrix.memory(layout.byteCount)
+            (scales, sums) = (nil, nil)
+            try library.pack(rows, plain, into: buffer.pointer, as: layout)
+        case .bfloat16:
+            // The order of float32's layout, each element cut to half its size.
+            let wide = try PackedMatrix.memory(layout.byteCount)
+            try library.pack(rows, plain, into: wide.pointer, as: layout)
+            buffer = try PackedMatrix.memory(layout.byteCount / 2)
+            (scales, sums) = (nil, nil)
+            kernels.to_bf16(
+                wide.pointer, buffer.elements(of: UInt16.self), layout.byteCount / 4)
+        case .int8:
+            let whole = try PackedMatrix.memory(count)
+            let numbers = whole.elements(of: Int8.self)
+            let (scales, sums) = (
+                try PackedMatrix.memory(4 * outputs), try PackedMatrix.memory(4 * outputs)
+            )
+            for o in 0..<outputs {
+                let (scale, sum) = quantiseWeights(
+                    rows + o * inputs, into: numbers + o * inputs, count: inputs)
+                scales.pointer[o] = scale
+                sums.elements(of: Int32.self)[o] = sum
+            }
+            buffer = try PackedMatrix.memory(layout.byteCount)
+            (self.scales, self.sums) = (scales, sums)
+            try library.pack(
+                numbers, try ProductLayout.plain([outputs, inputs], .signed8),
+                into: buffer.pointer, as: layout)
+        }
+    }
+
+    static func shape(outputs: Int, inputs: Int, _ format: WeightFormat) -> ProductShape {
+        let (source, weights): (ProductElement, ProductElement) =
+            switch format {
+            case .float32: (.float32, .float32)
+            case .bfloat16:
+                ProductSupport.multipliesBFloat16
+                    ? (.bfloat16, .bfloat16) : (.float32, .float32)
+            case .int8: (.unsigned8, .signed8)
+            }
+        return ProductShape(inputs: inputs, outputs: outputs, source: source, weights: weights)
+    }
+
+    private static func memory(_ bytes: Int) throws -> AlignedBuffer {
+        guard let buffer = AlignedBuffer(count: (bytes + 3) / 4) else {
+            throw ProductError(description: "no memory for \(bytes) bytes of weights")
+        }
+        return buffer
+    }
+
+    /// Bytes that the packed form takes.
+    package var byteCount: Int {
+        (buffer.count + (scales?.count ?? 0) + (sums?.count ?? 0)) * 4
+    }
+}
+
+/// The weights of one output as whole numbers of −127…127 times a scale, symmetric.
+///
+/// Numbers that came from such a row give the same whole numbers again.
+/// - Returns: the scale, and the sum of the whole numbers.
+package func quantiseWeights(
+    _ row: UnsafePointer<Float>, into numbers: UnsafeMutablePointer<Int8>, count: Int
+) -> (scale: Float, sum: Int32) {
+    var largest: Float = 0
+    for i in 0..<count { largest = max(largest, abs(row[i])) }
+    let scale = largest > 0 ? largest / 127 : 1
+    var sum: Int32 = 0
+    for i in 0..<count {
+        let number = min(max((row[i] / scale).rounded(.toNearestOrEven), -127), 127)
+        numbers[i] = Int8(number)
+        sum += Int32(number)
+    }
+    return (scale, sum)
+}

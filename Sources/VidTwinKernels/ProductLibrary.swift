@@ -1,0 +1,316 @@
+import CDNNL
+import Synchronization
+
+/// Why a product cannot be prepared.
+package struct ProductError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Types of elements in oneDNN's products.
+enum ProductElement: Hashable, Sendable {
+    case float32, bfloat16, unsigned8, signed8, signed32
+
+    var type: dnnl_data_type_t {
+        switch self {
+        case .float32: dnnl_f32
+        case .bfloat16: dnnl_bf16
+        case .unsigned8: dnnl_u8
+        case .signed8: dnnl_s8
+        case .signed32: dnnl_s32
+        }
+    }
+}
+
+/// Sizes and types of packed weights.
+struct ProductShape: Hashable, Sendable {
+    let inputs: Int
+    let outputs: Int
+    /// Of the activations and of the weights.
+    let source, weights: ProductElement
+}
+
+/// A product that is compiled once and shared.
+struct ProductKey: Hashable, Sendable {
+    let rows: Int
+    let shape: ProductShape
+    let destination: ProductElement
+    let bias: Bool
+    let activation: Activation
+}
+
+/// A product of two matrices that are activations, at strides in elements: see `matrixProduct`.
+struct StridedKey: Hashable, Sendable {
+    let m, n, k: Int
+    let aStride, bStride, cStride: Int
+    let transposed: Bool
+}
+
+/// A layout, as oneDNN describes it.
+struct ProductLayout: @unchecked Sendable {
+    let descriptor: dnnl_memory_desc_t
+
+    /// Bytes that memory of this layout takes.
+    var byteCount: Int { withUnsafePointer(to: descriptor) { dnnl_memory_desc_get_size($0) } }
+
+    /// - Parameter strides: in elements; nil is row-major without gaps.
+    static func plain(
+        _ sizes: [Int], _ element: ProductElement, strides: [Int]? = nil
+    ) throws -> ProductLayout {
+        var descriptor = dnnl_memory_desc_t()
+        let steps = strides ?? sizes.indices.map { sizes[($0 + 1)...].reduce(1, *) }
+        try check(
+            dnnl_memory_desc_init_by_strides(
+                &descriptor, Int32(sizes.count), sizes.map { Int64($0) }, element.type,
+                steps.map { Int64($0) }), "describing \(sizes)")
+        return ProductLayout(descriptor: descriptor)
+    }
+
+    /// Whatever the library prefers.
+    static func any(_ sizes: [Int], _ element: ProductElement) throws -> ProductLayout {
+        var descriptor = dnnl_memory_desc_t()
+        try check(
+            dnnl_memory_desc_init_by_tag(
+                &descriptor, Int32(sizes.count), sizes.map { Int64($0) }, element.type,
+                dnnl_format_tag_any), "describing \(sizes)")
+        return ProductLayout(descriptor: descriptor)
+    }
+}
+
+func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) throws {
+    if status != dnnl_success {
+        throw ProductError(description: "\(what()) failed with oneDNN status \(status.rawValue)")
+    }
+}
+
+/// The compiled products of the process.
+final class ProductLibrary: Sendable {
+    static let shared = ProductLibrary()
+
+    private struct Contents: @unchecked Sendable {
+        var engine: dnnl_engine_t?
+        var layouts: [ProductShape: ProductLayout] = [:]
+        var products: [ProductKey: ProductPrimitive] = [:]
+        var strided: [StridedKey: ProductPrimitive] = [:]
+    }
+    private let contents = Mutex(Contents())
+
+    /// Rows for which a layout is chosen; `Partition` cuts large products into about as many.
+    private static let layoutRows = 98
+
+    private static func engine(_ contents: inout Contents) throws -> dnnl_engine_t {
+        if let engine = contents.engine { return engine }
+        var engine: dnnl_engine_t?
+        try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "starting oneDNN on the CPU")
+        guard let engine else { throw ProductError(description: "oneDNN gave no engine") }
+        contents.engine = engine
+        return engine
+    }
+
+    /// The layout of packed weights, the same for every number of rows.
+    func layout(_ shape: ProductShape) throws -> ProductLayout {
+        try contents.withLock { contents in
+            if let layout = contents.layouts[shape] { return layout }
+            let engine = try ProductLibrary.engine(&contents)
+            ProductThreads.useOne()
+            let key = ProductKey(
+                rows: ProductLibrary.layoutRows, shape: shape,
+                destination: shape.weights == .signed8 ? .signed32 : .float32,
+                bias: false, activation: .none)
+            let any = try ProductLayout.any([shape.outputs, shape.inputs], shape.weights)
+            let primitive = try ProductPrimitive(product: key, weights: any, engine: engine)
+            contents.layouts[shape] = primitive.weights
+            contents.products[key] = primitive
+            return primitive.weights
+        }
+    }
+
+    func product(_ key: ProductKey) throws -> ProductPrimitive {
+        if let primitive = contents.withLock({ $0.products[key] }) { return primitive }
+        let layout = try layout(key.shape)
+        return try contents.withLock { contents in
+            if let primitive = contents.products[key] { return primitive }
+            let engine = try ProductLibrary.engine(&contents)
+            let primitive = try ProductPrimitive(product: key, weights: layout, engine: engine)
+            contents.products[key] = primitive
+            return primitive
+        }
+    }
+
+    /// A product of bfloat16 with float32 results.
+    func strided(_ key: StridedKey) throws -> ProductPrimitive {
+        try contents.withLock { contents in
+            if let primitive = contents.strided[key] { return primitive }
+            let engine = try ProductLibrary.engine(&contents)
+            let primitive = try ProductPrimitive(strided: key, engine: engine)
+            contents.strided[key] = primitive
+            return primitive
+        }
+    }
+
+    /// Brings `[outputs, inputs]` in row-major order, of any type, into a packed layout.
+    func pack(
+        _ rows: UnsafeRawPointer, _ plain: ProductLayout,
+        into packed: UnsafeMutableRawPointer, as layout: ProductLayout
+    ) throws {
+        let engine = try contents.withLock { try ProductLibrary.engine(&$0) }
+        var (from, to) = (plain.descriptor, layout.descriptor)
+        var description: dnnl_primitive_desc_t?
+        try check(
+            dnnl_reorder_primitive_desc_create(&description, &from, engine, &to, engine, nil),
+            "packing weights")
+        defer { dnnl_primitive_desc_destroy(description) }
+        var primitive: dnnl_primitive_t?
+        try check(dnnl_primitive_create(&primitive, description), "packing weights")
+        defer { dnnl_primitive_destroy(primitive) }
+        try execute(
+            primitive, engine,
+            [
+                (DNNL_ARG_FROM, plain, UnsafeMutableRawPointer(mutating: rows)),
+                (DNNL_ARG_TO, layout, packed),
+            ])
+    }
+}
+
+/// One compiled product; safe to run on several threads at once (the scratch memory is a call's).
+final class ProductPrimitive: @unchecked Sendable {
+    let weights: ProductLayout
+    private let engine: dnnl_engine_t
+    private let primitive: dnnl_primitive_t
+    private let source, destination, scratch: ProductLayout
+    private let bias: ProductLayout?
+
+    /// `activation(x · Wᵀ + b)` with packed weights.
+    convenience init(
+        product key: ProductKey, weights wanted: ProductLayout, engine: dnnl_engine_t
+    ) throws {
+        var weights = wanted.descriptor
+        let (source, destination, bias) = (
+            try ProductLayout.plain([key.rows, key.shape.inputs], key.shape.source),
+            try ProductLayout.plain([key.rows, key.shape.outputs], key.destination),
+            try ProductLayout.plain([key.shape.outputs], .float32)
+        )
+        var (from, to, added) = (source.descriptor, destination.descriptor, bias.descriptor)
+        var operation = dnnl_inner_product_desc_t()
+        try withUnsafePointer(to: &added) { added in
+            try check(
+                dnnl_inner_product_forward_desc_init(
+                    &operation, dnnl_forward_inference, &from, &weights, key.bias ? added : nil,
+                    &to), "describing a product")
+        }
+        try self.init(
+            &operation, key.activation, source: source, destination: destination,
+            bias: key.bias ? bias : nil, engine: engine, "\(key)")
+    }
+
+    /// `a · b` or `a · bᵀ` of bfloat16 at strides.
+    convenience init(strided key: StridedKey, engine: dnnl_engine_t) throws {
+        let source = try ProductLayout.plain(
+            [key.m, key.k], .bfloat16, strides: [key.aStride, 1])
+        let weights = try ProductLayout.plain(
+            [key.k, key.n], .bfloat16,
+            strides: key.transposed ? [1, key.bStride] : [key.bStride, 1]
+        )
+        let destination = try ProductLayout.plain(
+            [key.m, key.n], .float32, strides: [key.cStride, 1])
+        var (a, b, c) = (source.descriptor, weights.descriptor, destination.descriptor)
+        var operation = dnnl_matmul_desc_t()
+        try check(
+            dnnl_matmul_desc_init(&operation, &a, &b, nil, &c), "describing a matrix product")
+        try self.init(
+            &operation, .none, source: source, destination: destination, bias: nil, engine: engine,
+            "\(key)")
+    }
+
+    private init(
+        _ operation: UnsafeRawPointer, _ activation: Activation, source: ProductLayout,
+        destination: ProductLayout, bias: ProductLayout?, engine: dnnl_engine_t,
+        _ what: @autoclosure () -> String
+    ) throws {
+        var attributes: dnnl_primitive_attr_t?
+        try check(dnnl_primitive_attr_create(&attributes), "product attributes")
+        defer { dnnl_primitive_attr_destroy(attributes) }
+        try check(
+            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+            "product attributes")
+        var operations: dnnl_post_ops_t?
+        try check(dnnl_post_ops_create(&operations), "product attributes")
+        defer { dnnl_post_ops_destroy(operations) }
+        let kind: dnnl_alg_kind_t? =
+            switch activation {
+            case .none: nil
+            case .relu: dnnl_eltwise_relu
+            case .geluTanh: dnnl_eltwise_gelu_tanh
+            case .geluErf: dnnl_eltwise_gelu_erf
+            }
+        if let kind {
+            try check(dnnl_post_ops_append_eltwise(operations, 1, kind, 0, 0), "activation")
+        }
+        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
+
+        var description: dnnl_primitive_desc_t?
+        try check(
+            dnnl_primitive_desc_create(&description, operation, attributes, engine, nil),
+            "choosing a product for \(what())")
+        defer { dnnl_primitive_desc_destroy(description) }
+        guard let chosen = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
+            let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
+        else { throw ProductError(description: "oneDNN does not describe its product") }
+        weights = ProductLayout(descriptor: chosen.pointee)
+        self.scratch = ProductLayout(descriptor: scratch.pointee)
+        (self.source, self.destination, self.bias) = (source, destination, bias)
+        var primitive: dnnl_primitive_t?
+        try check(
+            dnnl_primitive_create(&primitive, description), "compiling a product for \(what())")
+        guard let primitive else { throw ProductError(description: "oneDNN gave no product") }
+        self.primitive = primitive
+        self.engine = engine
+    }
+
+    deinit { dnnl_primitive_destroy(primitive) }
+
+    func run(
+        _ x: UnsafeRawPointer, _ w: UnsafeRawPointer, _ b: UnsafePointer<Float>?,
+        _ y: UnsafeMutableRawPointer, _ workspace: Workspace
+    ) throws {
+        var arguments: [(Int32, ProductLayout, UnsafeMutableRawPointer)] = [
+            (DNNL_ARG_SRC, source, UnsafeMutableRawPointer(mutating: x)),
+            (DNNL_ARG_WEIGHTS, weights, UnsafeMutableRawPointer(mutating: w)),
+            (DNNL_ARG_DST, destination, y),
+        ]
+        if let b, let bias {
+            arguments.append((DNNL_ARG_BIAS, bias, UnsafeMutableRawPointer(mutating: b)))
+        }
+        let bytes = scratch.byteCount
+        if bytes > 0 {
+            let pad = workspace.floats(.library, (bytes + 3) / 4)
+            arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
+        }
+        try execute(primitive, engine, arguments)
+    }
+}
+
+/// Runs a primitive on the calling thread with these arguments and waits for it.
+private func execute(
+    _ primitive: dnnl_primitive_t?, _ engine: dnnl_engine_t,
+    _ arguments: [(Int32, ProductLayout, UnsafeMutableRawPointer)]
+) throws {
+    var stream: dnnl_stream_t?
+    try check(
+        dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)),
+        "a oneDNN stream")
+    defer { dnnl_stream_destroy(stream) }
+    var prepared: [dnnl_exec_arg_t] = []
+    prepared.reserveCapacity(arguments.count)
+    defer { for argument in prepared { dnnl_memory_destroy(argument.memory) } }
+    for (index, layout, pointer) in arguments {
+        var memory: dnnl_memory_t?
+        try check(
+            withUnsafePointer(to: layout.descriptor) {
+                dnnl_memory_create(&memory, $0, engine, pointer)
+            }, "a oneDNN argument")
+        prepared.append(dnnl_exec_arg_t(arg: index, memory: memory))
+    }
+    try check(
+        dnnl_primitive_execute(primitive, stream, Int32(prepared.count), prepared), "a product")
+    try check(dnnl_stream_wait(stream), "a product")
+}

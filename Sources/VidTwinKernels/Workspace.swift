@@ -1,0 +1,102 @@
+import Glibc
+
+/// What time is spent on, as `Workspace.clock` tells it apart.
+package enum Stage: Int, CaseIterable, Sendable {
+    /// Norms with their modulation.
+    case norms
+    /// Attention within frames: projections and attention proper.
+    case spatialAttention
+    /// Attention through time.
+    case temporalAttention
+    /// The MLPs of the blocks.
+    case mlp
+    /// The structure latent's Q-Former.
+    case qformer
+    /// Patch embedding, the latents' convolutions and what leads back from them.
+    case heads
+    /// Activations brought into the form that products take, and back.
+    case packing
+    /// Everything else.
+    case other
+}
+
+/// Scratch memory of one worker, and a count of what it did. One task uses it at a time.
+package final class Workspace {
+    /// Pieces of scratch memory that are in use at the same time.
+    package enum Slot: Int, CaseIterable {
+        /// Rows that an op gathers or normalises.
+        case rows
+        /// Rows with positions added.
+        case timed
+        /// Queries, keys and values.
+        case qkv
+        /// The middle of an MLP.
+        case hidden
+        /// The result of a branch, before it is added.
+        case branch
+        /// Attention scores, as numbers and as bfloat16.
+        case scores, weights
+        /// Activations in the form that products take.
+        case operand
+        /// Weights on their way from a narrow form.
+        case widened
+        /// oneDNN's own.
+        case library
+    }
+
+    private var buffers = [AlignedBuffer?](repeating: nil, count: Slot.allCases.count)
+    /// Nanoseconds by stage; time inside a stage within another counts for the inner one only.
+    package private(set) var nanoseconds = [UInt64](repeating: 0, count: Stage.allCases.count)
+    /// Multiplications and additions of products and attention.
+    package var operations: UInt64 = 0
+    private var stage: Stage?
+    private var since: UInt64 = 0
+
+    package init() {}
+
+    /// Memory for `count` floats, valid until the slot is asked for again.
+    package func floats(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float> {
+        if let buffer = buffers[slot.rawValue], buffer.count >= count { return buffer.pointer }
+        buffers[slot.rawValue] = nil
+        guard let grown = AlignedBuffer(count: count) else {
+            fatalError("no memory for \(count) floats of scratch")
+        }
+        buffers[slot.rawValue] = grown
+        return grown.pointer
+    }
+
+    /// Memory for `count` elements of another type.
+    package func memory<Element>(
+        _ slot: Slot, _ count: Int, of type: Element.Type
+    ) -> UnsafeMutablePointer<Element> {
+        let words = (count * MemoryLayout<Element>.stride + 3) / 4
+        return UnsafeMutableRawPointer(floats(slot, words))
+            .bindMemory(to: Element.self, capacity: count)
+    }
+
+    /// Runs `body` and counts its time for `stage`.
+    package func measure<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
+        let outer = self.stage
+        turn(to: stage)
+        defer { turn(to: outer) }
+        return try body()
+    }
+
+    private func turn(to next: Stage?) {
+        let now = Workspace.now
+        if let stage { nanoseconds[stage.rawValue] += now &- since }
+        (stage, since) = (next, now)
+    }
+
+    /// Begins counting anew.
+    package func resetCounts() {
+        nanoseconds = [UInt64](repeating: 0, count: Stage.allCases.count)
+        operations = 0
+    }
+
+    private static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
