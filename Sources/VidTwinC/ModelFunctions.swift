@@ -26,7 +26,7 @@ public func vidtwin_status_text(_ status: vidtwin_status) -> UnsafePointer<CChar
         case VIDTWIN_ERROR_DATA: "NaN or infinity among the data"
         case VIDTWIN_ERROR_MEMORY: "not enough memory"
         case VIDTWIN_ERROR_STATE: "not possible in this state"
-        case VIDTWIN_ERROR_UNSUPPORTED: "not in this version or on this CPU"
+        case VIDTWIN_ERROR_UNSUPPORTED: "not in this version"
         case VIDTWIN_ERROR_INTERNAL: "a fault of the library"
         default: "unknown status"
         }

@@ -37,12 +37,13 @@ final class ModelHandle: Sendable {
         for note in configuration.notes { log.notice("\(files.configuration): \(note)") }
         try configuration.checkWorkingMemory()
         let checkpoint = try Checkpoint(path: files.checkpoint)
-        _ = precision
         model = try VidTwinModel(
             configuration: configuration, checkpoint: checkpoint,
-            device: Device(threads: options.threads == 0 ? nil : Int(options.threads)))
+            device: Device(threads: options.threads == 0 ? nil : Int(options.threads)),
+            precision: precision)
         log.debug(
-            "\(files.checkpoint): \(model.parameterCount) weights, \(model.device.threads) threads")
+            "\(files.checkpoint): \(model.parameterCount) weights, \(precision.means), "
+                + "\(model.device.threads) threads")
     }
 
     private static func files(_ options: vidtwin_model_options) throws -> ModelFiles {
@@ -62,16 +63,21 @@ final class ModelHandle: Sendable {
         return ModelFiles(configuration: config, checkpoint: checkpoint)
     }
 
-    private static func precision(_ value: Int32) throws -> Int {
+    private static func precision(_ value: Int32) throws -> Precision {
         switch Int(value) {
-        case VIDTWIN_PRECISION_AUTO, VIDTWIN_PRECISION_F32: return VIDTWIN_PRECISION_F32
-        case VIDTWIN_PRECISION_BF16, VIDTWIN_PRECISION_INT8:
-            throw CallError(
-                status: VIDTWIN_ERROR_UNSUPPORTED,
-                description: "precision: expected auto (0) or f32 (1) in this version, found "
-                    + (Int(value) == VIDTWIN_PRECISION_BF16 ? "bf16 (2)" : "int8 (3)"))
-        default:
-            throw CallError.argument("precision", expected: "0 to 3", found: "\(value)")
+        case VIDTWIN_PRECISION_AUTO: return .automatic
+        case VIDTWIN_PRECISION_F32: return .float32
+        case VIDTWIN_PRECISION_BF16: return .bfloat16
+        case VIDTWIN_PRECISION_INT8: return .int8
+        default: throw CallError.argument("precision", expected: "0 to 3", found: "\(value)")
+        }
+    }
+
+    private static func value(of precision: Precision) -> Int {
+        switch precision {
+        case .float32: VIDTWIN_PRECISION_F32
+        case .bfloat16: VIDTWIN_PRECISION_BF16
+        case .int8: VIDTWIN_PRECISION_INT8
         }
     }
 
@@ -82,7 +88,7 @@ final class ModelHandle: Sendable {
         (info.width, info.height) = (Int32(c.width), Int32(c.height))
         info.clip_frames = Int32(c.frames)
         info.threads = Int32(model.device.threads)
-        info.precision = Int32(VIDTWIN_PRECISION_F32)
+        info.precision = Int32(ModelHandle.value(of: model.precision))
         info.weights = Int64(model.parameterCount)
         let (s, x, y) = (
             c.structureShape.map(Int32.init), c.dynamicsXShape.map(Int32.init),

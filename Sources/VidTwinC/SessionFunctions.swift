@@ -117,15 +117,16 @@ public func vidtwin_session_decode(
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_cross")
 public func vidtwin_session_cross(
-    _ session: OpaquePointer?, _ structure: UnsafePointer<vidtwin_frame>?,
-    _ dynamics: UnsafePointer<vidtwin_frame>?, _ frames: UnsafeMutablePointer<vidtwin_frame>?,
-    _ count: Int, _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
+    _ session: OpaquePointer?, _ structure: UnsafePointer<vidtwin_frame>?, _ structureCount: Int,
+    _ dynamics: UnsafePointer<vidtwin_frame>?, _ dynamicsCount: Int,
+    _ frames: UnsafeMutablePointer<vidtwin_frame>?, _ message: UnsafeMutablePointer<CChar>?,
+    _ capacity: Int
 ) -> vidtwin_status {
     guarded(message, capacity) {
         guard let structure else { throw CallError.null("structure") }
         guard let dynamics else { throw CallError.null("dynamics") }
         guard let frames else { throw CallError.null("frames") }
         return try Handle.use(session, "session", SessionHandle.self)
-            .cross(structure, dynamics, into: frames, count)
+            .cross((structure, structureCount), (dynamics, dynamicsCount), into: frames)
     }
 }

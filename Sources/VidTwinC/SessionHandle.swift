@@ -162,14 +162,16 @@ final class SessionHandle: Sendable {
     }
 
     func cross(
-        _ structure: UnsafePointer<vidtwin_frame>, _ dynamics: UnsafePointer<vidtwin_frame>,
-        into frames: UnsafeMutablePointer<vidtwin_frame>, _ count: Int
+        _ structure: (frames: UnsafePointer<vidtwin_frame>, count: Int),
+        _ dynamics: (frames: UnsafePointer<vidtwin_frame>, count: Int),
+        into frames: UnsafeMutablePointer<vidtwin_frame>
     ) throws -> vidtwin_status {
         try alone { stream in
+            let first = try clip(structure.frames, structure.count, "structure")
+            let second = try clip(dynamics.frames, dynamics.count, "dynamics")
+            let count = min(structure.count, dynamics.count)
             let memory = try memory(UnsafePointer(frames), count, "frames")
-            let times = (0..<count).map { structure[$0].pts }
-            let first = try clip(structure, count, "structure")
-            let second = try clip(dynamics, count, "dynamics")
+            let times = (0..<count).map { structure.frames[$0].pts }
             let (a, b) = (try encode(first, &stream), try encode(second, &stream))
             let crossed = Latents(
                 structure: a.structure, dynamicsX: b.dynamicsX, dynamicsY: b.dynamicsY)
@@ -184,7 +186,7 @@ final class SessionHandle: Sendable {
     ) throws -> [FrameMemory] {
         guard (1...model.configuration.frames).contains(count) else {
             throw CallError.argument(
-                "count", expected: "1 to \(model.configuration.frames) frames",
+                "\(what): count", expected: "1 to \(model.configuration.frames) frames",
                 found: "\(UInt(bitPattern: count))")
         }
         return try (0..<count).map {

@@ -84,7 +84,7 @@ typedef enum vidtwin_status {
     VIDTWIN_ERROR_MEMORY = -4,
     /** The call does not fit the session's state: after a flush, after a failure, or in use. */
     VIDTWIN_ERROR_STATE = -5,
-    /** What this version or this CPU does not have. */
+    /** What this version does not have. */
     VIDTWIN_ERROR_UNSUPPORTED = -6,
     /** A fault of the library. */
     VIDTWIN_ERROR_INTERNAL = -7
@@ -96,9 +96,9 @@ enum {
     VIDTWIN_PRECISION_AUTO = 0,
     /** 32-bit floating point: the reference. */
     VIDTWIN_PRECISION_F32 = 1,
-    /** bfloat16 products. */
+    /** Products in bfloat16; slow where the CPU has no instructions for it. */
     VIDTWIN_PRECISION_BF16 = 2,
-    /** 8-bit integer products. */
+    /** Products in 8-bit integers where most of the work is. */
     VIDTWIN_PRECISION_INT8 = 3
 };
 
@@ -276,8 +276,8 @@ vidtwin_status vidtwin_model_options_default(vidtwin_model_options *options, siz
  *
  * On success `*model` is a handle that the caller has to close, otherwise NULL. `options` NULL means
  * the defaults; texts in it are copied. Blocks while the weights are read (0.4 s for 1.25 GB in the
- * page cache). Errors: ARGUMENT; MODEL with everything that does not fit; UNSUPPORTED for a precision;
- * MEMORY.
+ * page cache). Errors: ARGUMENT; MODEL with everything that does not fit; MEMORY; UNSUPPORTED
+ * for an option of a later version that is set.
  */
 vidtwin_status vidtwin_model_open(vidtwin_model **model, const vidtwin_model_options *options,
                                   char *message, size_t capacity);
@@ -311,7 +311,8 @@ vidtwin_status vidtwin_session_options_default(vidtwin_session_options *options,
  * Begins a stream.
  *
  * On success `*session` is a handle that the caller has to close, otherwise NULL. It keeps the model
- * alive. `options` NULL means the defaults. Never blocks. Errors: ARGUMENT.
+ * alive. `options` NULL means the defaults. Never blocks. Errors: ARGUMENT;
+ * UNSUPPORTED for an option of a later version that is set.
  */
 vidtwin_status vidtwin_session_open(vidtwin_session **session, const vidtwin_model *model,
                                     const vidtwin_session_options *options, char *message,
@@ -390,16 +391,18 @@ vidtwin_status vidtwin_session_decode(vidtwin_session *session, const vidtwin_la
                                       size_t capacity);
 
 /**
- * Cross-reenactment of two clips of `count` frames each, 1 to clip_frames: encodes both, and decodes
- * the structure of the first with the dynamics of the second to `count` frames in the caller's
- * memory, each in its format, with the pts of the structure's.
+ * Cross-reenactment of two clips of 1 to clip_frames frames each, of which the last one fills the
+ * clip: encodes both, and decodes the structure of the first with the dynamics of the second.
  *
- * The stream of send and receive is not touched. Blocks for two encodings and a decoding. Errors:
- * ARGUMENT, DATA, MEMORY; STATE: the session is in use.
+ * Writes as many frames as the shorter clip has, min(structure_count, dynamics_count), into the
+ * caller's memory, each in its format, with the pts of the structure's. `part` of the session holds
+ * here too. The stream of send and receive is not touched. Blocks for two encodings and a decoding.
+ * Errors: ARGUMENT, DATA, MEMORY; STATE: the session is in use.
  */
 vidtwin_status vidtwin_session_cross(vidtwin_session *session, const vidtwin_frame *structure,
-                                     const vidtwin_frame *dynamics, vidtwin_frame *frames,
-                                     size_t count, char *message, size_t capacity);
+                                     size_t structure_count, const vidtwin_frame *dynamics,
+                                     size_t dynamics_count, vidtwin_frame *frames, char *message,
+                                     size_t capacity);
 
 #ifdef __cplusplus
 }
