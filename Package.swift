@@ -76,6 +76,11 @@ let package = Package(
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
             swiftSettings: strict),
+        .target(name: "CVidTwinTypes", dependencies: ["CVidTwin"], path: "Tests/CABI/types"),
+        .testTarget(
+            name: "VidTwinCTests",
+            dependencies: ["CVidTwin", "CVidTwinTypes", "VidTwin", "VidTwinC", "VidTwinTestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "LatentIOTests", dependencies: ["LatentIO", "VidTwinTestSupport"],
             swiftSettings: strict),
