@@ -3,7 +3,8 @@
 # vtfilter gives.
 #
 #   examples/run-embedding.sh PREFIX SCRATCH    where libvidtwin is, and where Swift builds
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "$0: line $LINENO failed" >&2' ERR
 here=$(realpath "$(dirname "$0")")
 prefix=$(realpath "$1") scratch=$(realpath -m "$2")
 clip=$here/../Tests/Fixtures/media/bunny.mp4

@@ -2,7 +2,8 @@
 # Tests the vidtwin filter through an ffmpeg that has it.
 #
 #   filters/test.sh FFMPEG      with vtfilter on the PATH, and libvidtwin.so.1 where the loader looks
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "$0: line $LINENO failed" >&2' ERR
 ffmpeg=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/..")
 nano=$root/models/vidtwin-nano
@@ -15,7 +16,7 @@ fail() { echo "filter: $*" >&2; exit 1; }
 say() { echo "- $*"; }
 run() { "$ffmpeg" -v error -nostdin -y "$@"; }
 # Times, durations and sizes of the frames that ffmpeg writes; with the pixels' sums as the last column.
-frames() { run "$@" -fps_mode passthrough -f framemd5 - | grep -v '^#'; }
+frames() { run "$@" -fps_mode passthrough -enc_time_base 1:1000 -f framemd5 - | grep -v '^#'; }
 times() { cut -d , -f 1-5; }
 # refused TEXT ARGUMENTS...: ends with another status than 0, and says the text.
 refused() {
@@ -56,17 +57,17 @@ say "37 frames at a constant rate: times as in the input, pixels as vtfilter's"
 
 say "37 frames at a variable rate: times and durations as in the input, pixels as before"
 # shellcheck disable=SC2086
-run $raw -i a.rgb -vf 'settb=1/1000,setpts=40*N+7*mod(N\,5)*N+100' -fps_mode passthrough \
+run $raw -i a.rgb -vf 'settb=1/1000,setpts=40*N+7*mod(N\,5)+100' -fps_mode passthrough \
   -enc_time_base 1:1000 -c:v rawvideo variable.nut
 frames -i variable.nut | times > before
 [ "$(cut -d , -f 3 before | sort -u | wc -l)" = 37 ]
 frames -i variable.nut -vf "$filter" > after
 diff before <(times < after) || fail "times changed"
-same expected.rgb -i variable.nut -vf "$filter" -fps_mode passthrough
+same expected.rgb -i variable.nut -vf "$filter" -fps_mode passthrough -enc_time_base 1:1000
 
 say "what belongs to a frame stays with it"
-run -i variable.nut -vf "select=gte(scene\\,0),metadata=print:file=before" -f null -
-run -i variable.nut -vf "select=gte(scene\\,0),$filter,metadata=print:file=after" -f null -
+run -i variable.nut -vf "select=gte(scene\\,0),metadata=print:file=before" -enc_time_base 1:1000 -f null -
+run -i variable.nut -vf "select=gte(scene\\,0),$filter,metadata=print:file=after" -enc_time_base 1:1000 -f null -
 [ "$(grep -c scene_score after)" = 37 ]
 diff before after || fail "metadata of frames changed"
 
@@ -98,7 +99,9 @@ say "frames that lie upside down in memory; floats"
   run $raw -i a.rgb -vf "format=gbrpf32le,$filter,format=gbrpf32le" -f rawvideo floats.f32
   [ "$(stat -c %s floats.f32)" = $((37 * 224 * 224 * 3 * 4)) ]
   run -f rawvideo -pix_fmt gbrpf32le -s 224x224 -r 25 -i floats.f32 -pix_fmt rgb24 -f rawvideo floats.rgb
-  off=$(cmp -l floats.rgb expected.rgb | awk '{ d = strtonum("0" $2) - strtonum("0" $3); if (d < 0) d = -d; if (d > 2) n++ } END { print n + 0 }' || true)
+  off=$({ cmp -l floats.rgb expected.rgb || true; } | awk '
+    function byte(octal) { return int(octal / 100) * 64 + int(octal / 10) % 10 * 8 + octal % 10 }
+    { d = byte($2) - byte($3); if (d < -2 || d > 2) n++ } END { print n + 0 }')
   [ "$off" = 0 ] || fail "$off samples of the float path are off by more than 2"
   # 8-bit video stays in 8 bits
   same <(run $raw -i a.rgb -vf "format=yuv420p,format=rgb24,$filter" -f rawvideo -) \

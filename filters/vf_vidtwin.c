@@ -150,7 +150,8 @@ static av_cold int init(AVFilterContext *ctx)
     options.config     = s->config;
     options.checkpoint = s->checkpoint;
     options.precision  = s->precision;
-    options.threads    = s->threads;
+    /* Some versions take "threads" for the option of that name that every filter has. */
+    options.threads    = s->threads ? s->threads : ctx->nb_threads;
     options.log        = log_line;
     options.log_user   = ctx;
     status = vidtwin_model_open(&s->model, &options, message, sizeof message);

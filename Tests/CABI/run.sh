@@ -2,7 +2,8 @@
 # Tests the installed C library: the header by itself, its symbols, and programs against it.
 #
 #   Tests/CABI/run.sh PREFIX      the folder with include/vidtwin.h and lib/libvidtwin.so
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "$0: line $LINENO failed" >&2' ERR
 prefix=$(realpath "$1")
 here=$(realpath "$(dirname "$0")")
 model=$(realpath "$here/../Fixtures/goldens/tiny")

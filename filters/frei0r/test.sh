@@ -2,7 +2,8 @@
 # Tests the frei0r plug-in through the ffmpeg on the PATH.
 #
 #   filters/frei0r/test.sh FOLDER      with vidtwin.so; vtfilter on the PATH
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "$0: line $LINENO failed" >&2' ERR
 FREI0R_PATH=$(realpath "$1")
 export FREI0R_PATH
 root=$(realpath "$(dirname "$0")/../..")
