@@ -42,10 +42,8 @@ python3 "$here/reconstruct_numpy.py" in.npy out.npy
 python3 - <<'P'
 import numpy as np
 expected = np.fromfile("expected.rgb", np.uint8).reshape(-1, 224, 224, 3)
-difference = np.abs(np.load("out.npy").astype(int) - expected)
-assert difference.shape == expected.shape and len(expected) == 37
-print(f"Python: {len(expected)} frames, {100 * np.mean(difference == 0):.3f} % of the samples are vtfilter's")
-assert difference.max() <= 8 and difference.mean() < 0.5
+assert len(expected) == 37 and np.array_equal(np.load("out.npy"), expected)
+print("Python: 37 frames, the bytes of vtfilter")
 P
 
 # Swift

@@ -67,7 +67,7 @@ static const AVOption vidtwin_options[] = {
     { "model", "folder with config.yaml and model.safetensors, or name of an installed model; "
       "default: $VIDTWIN_MODEL, else the bundled one",
       OFFSET(model_name), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
-    { "config", "configuration file, together with checkpoint", OFFSET(config), AV_OPT_TYPE_STRING,
+    { "config", "configuration file, where the checkpoint carries none", OFFSET(config), AV_OPT_TYPE_STRING,
       { .str = NULL }, 0, 0, FLAGS },
     { "checkpoint", "weights: .safetensors, .ckpt or .pt", OFFSET(checkpoint), AV_OPT_TYPE_STRING,
       { .str = NULL }, 0, 0, FLAGS },

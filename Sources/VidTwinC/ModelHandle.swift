@@ -50,17 +50,24 @@ final class ModelHandle: Sendable {
         let config = options.config.map { String(cString: $0) }
         let checkpoint = options.checkpoint.map { String(cString: $0) }
         let name = options.model.map { String(cString: $0) }
-        if (config == nil) != (checkpoint == nil) {
-            throw CallError.argument(
-                "config and checkpoint", expected: "both or neither",
-                found: "\(config == nil ? "checkpoint" : "config") alone")
-        }
-        guard let config, let checkpoint else { return try ModelFiles(chosen: name) }
-        if let name {
+        if let name, config != nil || checkpoint != nil {
             throw CallError.argument(
                 "model", expected: "NULL beside config and checkpoint", found: name)
         }
-        return ModelFiles(configuration: config, checkpoint: checkpoint)
+        guard let checkpoint else {
+            if let config {
+                throw CallError.argument(
+                    "config and checkpoint", expected: "both", found: "config alone, \(config)")
+            }
+            return try ModelFiles(chosen: name)
+        }
+        if let config { return ModelFiles(configuration: config, checkpoint: checkpoint) }
+        guard let files = try ModelFiles(checkpoint: checkpoint) else {
+            throw CallError.argument(
+                "config and checkpoint", expected: "both, or a checkpoint with its configuration",
+                found: "\(checkpoint), which carries none and has none of its name beside it")
+        }
+        return files
     }
 
     private static func precision(_ value: Int32) throws -> Precision {

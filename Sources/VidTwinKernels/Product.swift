@@ -123,6 +123,19 @@ package func product(
     run(x, rows, weights, weights.buffer.pointer, bias, y, .bfloat16, activation, workspace)
 }
 
+/// What a product costs before its results are brought back to floats: the library's part alone,
+/// for measuring it.
+package func bareProduct(
+    _ x: Operand, rows: Int, _ weights: PackedMatrix, into y: UnsafeMutablePointer<Float>,
+    _ workspace: Workspace
+) {
+    guard case .int8(let x, _, _) = x else {
+        product(x, rows: rows, weights, bias: nil, into: y, workspace)
+        return
+    }
+    run(x, rows, weights, weights.buffer.pointer, nil, y, .signed32, .none, workspace)
+}
+
 private func run(
     _ x: UnsafeRawPointer, _ rows: Int, _ weights: PackedMatrix, _ w: UnsafeRawPointer,
     _ bias: UnsafePointer<Float>?, _ y: UnsafeMutableRawPointer, _ destination: ProductElement,

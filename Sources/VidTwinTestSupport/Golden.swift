@@ -27,10 +27,13 @@ public struct Golden: Sendable, CustomStringConvertible {
     }
 
     /// The model.
-    public func model(on device: Device, kind: String = "safetensors") throws -> VidTwinModel {
+    public func model(
+        on device: Device, kind: String = "safetensors", precision: Precision = .float32
+    ) throws -> VidTwinModel {
         try VidTwinModel(
             configuration: Configuration(path: configurationPath),
-            checkpoint: Checkpoint(path: checkpointPath(kind)), device: device)
+            checkpoint: Checkpoint(path: checkpointPath(kind)), device: device,
+            precision: precision)
     }
 
     /// What was computed.

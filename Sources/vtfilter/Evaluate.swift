@@ -200,7 +200,7 @@ struct Evaluate: ParsableCommand {
             config: files.configuration,
             configSHA256: try FileDigest.sha256(path: files.configuration),
             checkpoint: files.checkpoint,
-            checkpointSHA256: try FileDigest.sha256(path: files.checkpoint),
+            checkpointSHA256: try files.checkpointSHA256(),
             weights: loaded.parameterCount,
             latentNumbersPerClip: c.latentCounts.structure + c.latentCounts.dynamics,
             compressionRate: c.compressionRate)

@@ -84,7 +84,7 @@ struct ModelIdentity {
 
     init(_ model: VidTwinModel, _ files: ModelFiles) throws {
         configSHA256 = model.configuration.fingerprint
-        checkpointSHA256 = try FileDigest.sha256(path: files.checkpoint)
+        checkpointSHA256 = try files.checkpointSHA256()
     }
 
     /// Refuses latents of another model, unless forced (then only shapes must agree).

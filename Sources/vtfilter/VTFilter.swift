@@ -20,7 +20,8 @@ struct VTFilter: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self, Info.self,
+            Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self,
+            Convert.self, Info.self, Bench.self,
         ])
 }
 

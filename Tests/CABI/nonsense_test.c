@@ -84,9 +84,15 @@ static void models(const char *folder) {
     EXPECT(VIDTWIN_ERROR_MODEL, vidtwin_model_open(&model, &options, MESSAGE));
     options.config = config;
     EXPECT(VIDTWIN_ERROR_MODEL, vidtwin_model_open(&model, &options, MESSAGE));
+    options.checkpoint = NULL;
+    REFUSED(vidtwin_model_open(&model, &options, MESSAGE));
     options.checkpoint = checkpoint;
     EXPECT(VIDTWIN_OK, vidtwin_model_open(&model, &options, MESSAGE));
     vidtwin_model_close(&model);
+    options.config = NULL; /* config.yaml is beside it */
+    EXPECT(VIDTWIN_OK, vidtwin_model_open(&model, &options, MESSAGE));
+    vidtwin_model_close(&model);
+    options.config = config;
 
     /* Messages: cut at any length, at whole characters; no buffer is no fault. */
     options.checkpoint = "/nonexistent/\xc3\xa4\xc3\xb6\xc3\xbc";

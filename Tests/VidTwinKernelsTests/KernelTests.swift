@@ -4,16 +4,16 @@ import VidTwinKernels
 import VidTwinTestSupport
 
 /// Sizes around the vector width of 16, and a few of the models'.
-private let columnCounts = [1, 3, 15, 16, 17, 31, 48, 100, 196, 768]
+let columnCounts = [1, 3, 15, 16, 17, 31, 48, 100, 196, 768]
 
 /// A level of this machine, by name in test reports.
-private struct Level: CustomStringConvertible, Sendable {
+struct Level: CustomStringConvertible, Sendable {
     let level: CPULevel
     let kernels: @Sendable () -> vt_kernels
     var description: String { level.rawValue }
 }
 
-private let levels = CPULevel.available.map { level in
+let levels = CPULevel.available.map { level in
     Level(level: level) { level.kernels ?? kernels }
 }
 
@@ -24,7 +24,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `layer norm`(_ level: Level) {
+    func `layer norm`(_ level: Level) {
         var random = SplitMix64(seed: 1)
         for columns in columnCounts {
             let rows = 5
@@ -44,7 +44,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `layer norm of rows far from zero`(_ level: Level) {
+    func `layer norm of rows far from zero`(_ level: Level) {
         var random = SplitMix64(seed: 2)
         let columns = 768
         let x = random.floats(columns).map { $0 + 1000 }
@@ -59,7 +59,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `gated residual`(_ level: Level) {
+    func `gated residual`(_ level: Level) {
         var random = SplitMix64(seed: 3)
         for columns in columnCounts {
             let (x, r) = (random.floats(3 * columns), random.floats(3 * columns))
@@ -72,7 +72,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `adding a table that repeats`(_ level: Level) {
+    func `adding a table that repeats`(_ level: Level) {
         var random = SplitMix64(seed: 4)
         let (rows, columns, repeats, period) = (24, 17, 3, 4)
         let (x, table) = (random.floats(rows * columns), random.floats(period * columns))
@@ -88,7 +88,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `rows and columns added to a picture`(_ level: Level) {
+    func `rows and columns added to a picture`(_ level: Level) {
         var random = SplitMix64(seed: 5)
         let (H, W, C) = (3, 5, 18)
         let (s, x, y) = (random.floats(H * W * C), random.floats(W * C), random.floats(H * C))
@@ -109,7 +109,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `softmax`(_ level: Level) {
+    func `softmax`(_ level: Level) {
         var random = SplitMix64(seed: 6)
         for n in columnCounts {
             let x = random.floats(4 * n).map { $0 * 60 }
@@ -128,7 +128,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `short attention`(_ level: Level) {
+    func `short attention`(_ level: Level) {
         var random = SplitMix64(seed: 7)
         for (queries, keys, depth) in [
             (1, 1, 1), (16, 16, 64), (5, 12, 8), (16, 16, 2), (3, 64, 21),
@@ -148,7 +148,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `bias by row, with and without ReLU`(_ level: Level) {
+    func `bias by row, with and without ReLU`(_ level: Level) {
         var random = SplitMix64(seed: 8)
         let (x, bias) = (random.floats(3 * 20), random.floats(3))
         for relu in [Int32(0), 1] {
@@ -162,7 +162,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `mean over a middle axis`(_ level: Level) {
+    func `mean over a middle axis`(_ level: Level) {
         var random = SplitMix64(seed: 9)
         let (outer, middle, inner) = (3, 7, 19)
         let x = random.floats(outer * middle * inner)
@@ -177,7 +177,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `pixels to numbers and back are the same pixels`(_ level: Level) {
+    func `pixels to numbers and back are the same pixels`(_ level: Level) {
         let bytes = (0..<256).map { UInt8($0) }
         var values = [Float](repeating: 0, count: 256)
         level.kernels().pixels_from_u8(bytes, &values, 256)
@@ -195,8 +195,7 @@ private let levels = CPULevel.available.map { level in
     }
 
     @Test(arguments: levels)
-    fileprivate func `Reference: pixels are rounded and limited, and NaN is counted`(_ level: Level)
-    {
+    func `Reference: pixels are rounded and limited, and NaN is counted`(_ level: Level) {
         let values: [Float] = [-7, 7, 0.0039, -0.0039, .nan, .infinity, -.infinity]
         var bytes = [UInt8](repeating: 9, count: values.count)
         let bad = level.kernels().pixels_to_u8(values, &bytes, values.count)

@@ -70,6 +70,29 @@ private let pictureBound = 2e-5
         #expect(equal >= 0.999, "\(golden): only \(equal) of the pixels are equal")
     }
 
+    @Test(arguments: Golden.all, [Precision.bfloat16, .int8])
+    func `narrow precisions stay within their bounds`(_ golden: Golden, _ precision: Precision)
+        throws
+    {
+        let model = try golden.model(on: Self.device, precision: precision)
+        let expected = try golden.expected()
+        let (latentBound, pictureBound) = precision == .int8 ? (6e-2, 4e-2) : (1.5e-2, 1e-2)
+        let moments = try model.moments(try clip(golden))
+        let latents = moments.mean
+        for (name, found) in [
+            ("structure", latents.structure.values),
+            ("dynamics_x", channelsFirst(latents.dynamicsX)),
+            ("dynamics_y", channelsFirst(latents.dynamicsY)),
+        ] {
+            let difference = Difference(found, try expected.values(name))
+            #expect(difference.relative <= latentBound, "\(golden) \(name): \(difference)")
+        }
+        let kept = try keptFrames(expected, "kept_frames")
+        let difference = Difference(
+            planar(try model.decode(latents), kept), try expected.values("reconstruction"))
+        #expect(difference.relative <= pictureBound, "\(golden) reconstruction: \(difference)")
+    }
+
     @Test func `ckpt and safetensors give identical results`() throws {
         let golden = Golden("tiny")
         let clip = try clip(golden)
@@ -83,12 +106,12 @@ private let pictureBound = 2e-5
         #expect(x.values == y.values)
     }
 
-    @Test(arguments: [2, 3, 5, 16])
-    func `one thread and many give the same bytes`(_ threads: Int) throws {
+    @Test(arguments: [2, 3, 5, 16, 64], Precision.allCases)
+    func `one thread and many give the same bytes`(_ threads: Int, _ precision: Precision) throws {
         for golden in [Golden("tiny"), Golden("grid14_h4")] {
             let clip = try clip(golden)
             func result(_ device: Device) throws -> [Float] {
-                let model = try golden.model(on: device)
+                let model = try golden.model(on: device, precision: precision)
                 return try model.decode(try model.moments(clip).mean).values
             }
             let (one, many) = (try result(Device(threads: 1)), try result(Device(threads: threads)))

@@ -141,11 +141,12 @@ typedef void (*vidtwin_log_callback)(void *user, int32_t level, const char *text
 typedef struct vidtwin_model_options {
     /** sizeof this structure, for versions of it with more members. */
     size_t struct_size;
-    /** A configuration file, together with `checkpoint`; or both NULL. */
+    /** A configuration file, together with `checkpoint`. NULL: the one that the checkpoint carries, or
+     *  that has its name or is config.yaml beside it. */
     const char *config;
-    /** Its weights: .safetensors, .ckpt or .pt. */
+    /** Weights: .safetensors, .ckpt or .pt. */
     const char *checkpoint;
-    /** A folder with both files, or the name of an installed model. NULL, with `config` NULL too: the
+    /** A folder with both files, or the name of an installed model. All three NULL: the
      *  environment variable VIDTWIN_MODEL, or where that is not set the bundled model. Installed
      *  models are looked for beside this library (PREFIX/share/vidtwin/models), then beside the
      *  program. */

@@ -20,6 +20,8 @@ public final class Checkpoint: Sendable {
     /// The text pairs of a .safetensors header (`__metadata__`).
     public let metadata: [String: String]
     private let contents: Contents
+    /// Names of whole numbers that have scales, one a row (`Conversion`).
+    private let scaled: Set<String>
 
     private enum Contents: Sendable {
         case safeTensors(SafeTensors)
@@ -46,7 +48,22 @@ public final class Checkpoint: Sendable {
         case .other(let found):
             throw CheckpointError.kind(path: path, found: found)
         }
+        var scaled: Set<String> = []
+        for info in tensors.values where info.type == .int8 {
+            guard let scale = tensors[Checkpoint.scaleName(info.name)] else { continue }
+            let rows = Array(info.shape.prefix(1))
+            if info.shape.isEmpty || scale.shape != rows || scale.type != .float32 {
+                throw CheckpointError.malformed(
+                    path: path, place: scale.name, expected: "F32 \(rows)",
+                    found: "\(scale.type.rawValue) \(scale.shape)")
+            }
+            scaled.insert(info.name)
+        }
+        self.scaled = scaled
     }
+
+    /// Where the scales of a tensor of whole numbers are.
+    static func scaleName(_ name: String) -> String { "\(name).scale" }
 
     /// Writes a tensor's values as float32 in row-major order.
     ///
@@ -60,17 +77,36 @@ public final class Checkpoint: Sendable {
         precondition(
             destination.count == info.shape.reduce(1, *), "\(name): \(destination.count) elements")
         guard let base = destination.baseAddress, destination.count > 0 else { return }
-        switch contents {
-        case .safeTensors(let file): file.read(name, into: base)
-        case .pyTorch(let archive): try archive.read(name, into: base)
+        try readNumbers(name, into: base)
+        if scaled.contains(name), let rows = info.shape.first, rows > 0 {
+            var scales = [Float](repeating: 0, count: rows)
+            try scales.withUnsafeMutableBufferPointer {
+                try read(Checkpoint.scaleName(name), into: $0)
+            }
+            let columns = destination.count / rows
+            for row in 0..<rows {
+                for i in row * columns..<(row + 1) * columns { base[i] *= scales[row] }
+            }
         }
         let bad = kernels.count_non_finite(base, destination.count)
         if bad > 0 { throw CheckpointError.nonFinite(path: path, name: name, count: bad) }
     }
 }
 
+extension Checkpoint {
+    private func readNumbers(_ name: String, into base: UnsafeMutablePointer<Float>) throws {
+        switch contents {
+        case .safeTensors(let file): file.read(name, into: base)
+        case .pyTorch(let archive): try archive.read(name, into: base)
+        }
+    }
+}
+
 extension Checkpoint: WeightSource {
-    package var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
+    package var shapes: [String: [Int]] {
+        let scales = Set(scaled.map(Checkpoint.scaleName))
+        return tensors.filter { !scales.contains($0.key) }.mapValues(\.shape)
+    }
 }
 
 /// What a file is, by its first bytes.

@@ -1,12 +1,19 @@
 import Glibc
 
 extension Configuration {
-    /// Reads a configuration file with the keys of the published ones.
+    /// Reads a configuration file with the keys of the published ones, or the configuration that a
+    /// converted checkpoint carries.
     ///
     /// A key that would change the result and is not known is an error; one that serves only
     /// training or another backend is accepted, the latter with a sentence in `notes`.
     /// - Throws: `ModelError.configuration` with file, key path, expected and found.
     public init(path: String) throws {
+        if path.hasSuffix(".safetensors"),
+            let text = try Checkpoint(path: path).metadata[Conversion.configurationKey]
+        {
+            try self.init(text: Array(text.utf8), path: path)
+            return
+        }
         let text = try Configuration.contents(of: path)
         try self.init(text: text, path: path)
     }
@@ -134,7 +141,7 @@ extension Configuration {
         return configuration
     }
 
-    private static func contents(of path: String) throws -> [UInt8] {
+    static func contents(of path: String) throws -> [UInt8] {
         func failure(_ found: String) -> ModelError {
             .configuration(path: path, key: "file", expected: "a readable file", found: found)
         }

@@ -16,12 +16,41 @@ public struct ModelFiles: Sendable, Equatable {
         (self.configuration, self.checkpoint) = (configuration, checkpoint)
     }
 
+    /// A checkpoint whose configuration can be found: it carries it (`Conversion` wrote it), or there
+    /// is a `config.yaml` or a file of the checkpoint's name beside it, or one of that name among the
+    /// installed configurations. Nil where there is none.
+    ///
+    /// - Throws: `CheckpointError`.
+    public init?(checkpoint: String) throws {
+        if try Checkpoint(path: checkpoint).metadata[Conversion.configurationKey] != nil {
+            self.init(configuration: checkpoint, checkpoint: checkpoint)
+            return
+        }
+        let parts = checkpoint.split(separator: "/", omittingEmptySubsequences: false)
+        let folder = parts.dropLast().map { $0 + "/" }.joined()
+        let name = parts.last?.split(separator: ".").dropLast().joined(separator: ".") ?? ""
+        let places =
+            ["\(folder)config.yaml", "\(folder)\(name).yaml"]
+            + ModelFiles.installed("configs/vidtwin/\(name).yaml")
+        guard let found = places.first(where: { access($0, R_OK) == 0 }) else { return nil }
+        self.init(configuration: found, checkpoint: checkpoint)
+    }
+
+    /// The SHA-256 that tells the weights from others: that of the file, or of the file that it was
+    /// converted from.
+    ///
+    /// - Throws: `CheckpointError`.
+    public func checkpointSHA256() throws -> String {
+        try Checkpoint(path: checkpoint).metadata[Conversion.sourceKey]
+            ?? FileDigest.sha256(path: checkpoint)
+    }
+
     /// A folder with `config.yaml` and `model.safetensors`, `model.ckpt` or `model.pt`; or the name
     /// of such a folder among the installed models.
     ///
     /// - Throws: `ModelError.notFound`.
     public init(named name: String) throws {
-        let folders = name.contains("/") ? [name] : [name] + ModelFiles.installed(name)
+        let folders = name.contains("/") ? [name] : [name] + ModelFiles.installed("models/\(name)")
         for folder in folders {
             let configuration = "\(folder)/config.yaml"
             guard access(configuration, R_OK) == 0 else { continue }
@@ -45,8 +74,8 @@ public struct ModelFiles: Sendable, Equatable {
                 ?? ModelFiles.bundledName)
     }
 
-    /// Where a bundled model may be: beside the installed library or program, or in the checkout
-    /// that it was built in.
+    /// Where a bundled file or folder may be: beside the installed library or program, or in the
+    /// checkout that it was built in.
     private static func installed(_ name: String) -> [String] {
         var folders: [String] = []
         for file in [libraryPath(), realPath("/proc/self/exe")].compactMap({ $0 }) {
@@ -54,7 +83,7 @@ public struct ModelFiles: Sendable, Equatable {
             while !parts.isEmpty {
                 parts.removeLast()
                 let folder = parts.map { "/" + $0 }.joined()
-                for place in ["\(folder)/share/vidtwin/models/\(name)", "\(folder)/models/\(name)"]
+                for place in ["\(folder)/share/vidtwin/\(name)", "\(folder)/\(name)"]
                 where !folders.contains(place) { folders.append(place) }
             }
         }

@@ -52,6 +52,13 @@ public final class VidTwinModel: Sendable {
         }
     }
 
+    /// The parameters of a model of this configuration, not filled.
+    static func plan(_ configuration: Configuration) -> WeightPlan {
+        let plan = WeightPlan()
+        _ = Parts(Weights(plan), configuration)
+        return plan
+    }
+
     /// Checks that a checkpoint's names and shapes fit a configuration, without reading its values.
     ///
     /// - Returns: the number of weights, position tables apart.
@@ -59,8 +66,7 @@ public final class VidTwinModel: Sendable {
     public static func parameterCount(
         _ configuration: Configuration, _ checkpoint: Checkpoint
     ) throws -> Int {
-        let plan = WeightPlan()
-        _ = Parts(Weights(plan), configuration)
+        let plan = plan(configuration)
         try plan.verify(checkpoint, unused: isUnused)
         return plan.weightCount
     }

@@ -1,0 +1,107 @@
+import VidTwinKernels
+
+/// A model's weights written once in the form of a precision, for fast starts: a .safetensors file
+/// that carries its configuration and the SHA-256 of the file that it was made from.
+///
+/// Weights that the model never uses are left out. In int8, a matrix `NAME` of the blocks is held as
+/// whole numbers of −127…127 (I8) with `NAME.scale` (F32, one an output); `Checkpoint` reads it as
+/// their product.
+public struct Conversion {
+    /// Where the metadata holds the configuration file's text.
+    static let configurationKey = "vidtwin.config"
+    /// Where the metadata holds the SHA-256 of the source.
+    static let sourceKey = "vidtwin.source_sha256"
+
+    private let source: Checkpoint
+    private let precision: Precision
+    private let plan: WeightPlan
+    private let metadata: [String: String]
+
+    /// Checks that the files fit each other.
+    ///
+    /// - Throws: `ModelError` and `CheckpointError`, as loading the model does.
+    public init(_ files: ModelFiles, precision: Precision) throws {
+        self.precision = precision
+        source = try Checkpoint(path: files.checkpoint)
+        let configuration = try Configuration(path: files.configuration)
+        plan = VidTwinModel.plan(configuration)
+        try plan.verify(source, unused: VidTwinModel.isUnused)
+        let text =
+            try files.configuration == files.checkpoint
+            ? source.metadata[Conversion.configurationKey] ?? ""
+            : String(decoding: Configuration.contents(of: files.configuration), as: UTF8.self)
+        metadata = [
+            "format": "pt", "vidtwin.precision": precision.rawValue,
+            Conversion.configurationKey: text,
+            Conversion.sourceKey: try files.checkpointSHA256(),
+        ]
+    }
+
+    /// Writes the file under a temporary name and gives it its own when it is complete.
+    ///
+    /// - Throws: `CheckpointError`.
+    public func write(to path: String) throws {
+        var entries: [SafeTensorsWriter.Entry] = []
+        for (parameter, use) in plan.requests {
+            let type = elementType(use)
+            entries.append(.init(name: parameter.name, type: type, shape: parameter.shape))
+            if type == .int8 {
+                entries.append(
+                    .init(
+                        name: Checkpoint.scaleName(parameter.name), type: .float32,
+                        shape: [parameter.shape[0]]))
+            }
+        }
+        var writer = try SafeTensorsWriter(path: path, entries, metadata: metadata)
+        for (parameter, use) in plan.requests {
+            var values = [Float](repeating: 0, count: parameter.count)
+            try values.withUnsafeMutableBufferPointer { try source.read(parameter.name, into: $0) }
+            switch elementType(use) {
+            case .bfloat16:
+                let narrow = [UInt16](unsafeUninitializedCapacity: values.count) { buffer, count in
+                    if let base = buffer.baseAddress {
+                        kernels.to_bf16(values, base, values.count)
+                    }
+                    count = values.count
+                }
+                try narrow.withUnsafeBytes { try writer.append($0) }
+            case .int8:
+                let (numbers, scales) = Conversion.quantise(values, outputs: parameter.shape[0])
+                try numbers.withUnsafeBytes { try writer.append($0) }
+                try scales.withUnsafeBytes { try writer.append($0) }
+            default: try values.withUnsafeBytes { try writer.append($0) }
+            }
+        }
+        try writer.finish()
+    }
+
+    /// Vectors and tables stay float32, whatever the precision; so do the small matrices of int8.
+    private func elementType(_ use: WeightPlan.Use) -> ElementType {
+        switch (precision, use) {
+        case (.float32, _), (_, .plain): .float32
+        case (.bfloat16, _): .bfloat16
+        case (.int8, .matrix(quantisable: true)): .int8
+        case (.int8, _): .float32
+        }
+    }
+
+    private static func quantise(
+        _ values: [Float], outputs: Int
+    ) -> (numbers: [Int8], scales: [Float]) {
+        let inputs = values.count / outputs
+        var numbers = [Int8](repeating: 0, count: values.count)
+        var scales: [Float] = []
+        values.withUnsafeBufferPointer { rows in
+            numbers.withUnsafeMutableBufferPointer { numbers in
+                guard let rows = rows.baseAddress, let numbers = numbers.baseAddress else { return }
+                for o in 0..<outputs {
+                    scales.append(
+                        quantiseWeights(
+                            rows + o * inputs, into: numbers + o * inputs, count: inputs
+                        ).scale)
+                }
+            }
+        }
+        return (numbers, scales)
+    }
+}
