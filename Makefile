@@ -116,6 +116,7 @@ frei0r: library
 
 frei0r-test: frei0r build
 	PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/frei0r/test.sh $(STAGE)/lib/frei0r-1
+	FREI0R_PATH=$(STAGE)/lib/frei0r-1 bash examples/run-readme.sh filters/frei0r/README.md
 
 install-frei0r: frei0r
 	install -d "$(DESTDIR)$(LIBDIR)/frei0r-1"
@@ -129,7 +130,9 @@ filter-test: library build
 	  status=$$?; [ $$status != 75 ] || \
 	    echo "FFmpeg's source cannot be had: the filter was NOT TESTED" | tee .build-library/not-tested >&2; \
 	  exit $$status; }; \
-	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg"
+	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg" && \
+	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$$(dirname "$$ffmpeg"):$$PATH" \
+	  bash examples/run-readme.sh filters/README.md
 
 filter-check: library
 	@rm -f .build-library/not-tested; \
