@@ -76,10 +76,8 @@ let package = Package(
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
             swiftSettings: strict),
-        .target(name: "CVidTwinTypes", dependencies: ["CVidTwin"], path: "Tests/CABI/types"),
         .testTarget(
-            name: "VidTwinCTests",
-            dependencies: ["CVidTwin", "CVidTwinTypes", "VidTwin", "VidTwinC", "VidTwinTestSupport"],
+            name: "VidTwinCTests", dependencies: ["CVidTwin", "VidTwinC", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "LatentIOTests", dependencies: ["LatentIO", "VidTwinTestSupport"],

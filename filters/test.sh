@@ -16,7 +16,7 @@ fail() { echo "filter: $*" >&2; exit 1; }
 say() { echo "- $*"; }
 run() { "$ffmpeg" -v error -nostdin -y "$@"; }
 # Times, durations and sizes of the frames that ffmpeg writes; with the pixels' sums as the last column.
-frames() { run "$@" -fps_mode passthrough -enc_time_base 1:1000 -f framemd5 - | grep -v '^#'; }
+frames() { run "$@" -fps_mode passthrough -enc_time_base 1:1000 -f framemd5 - | sed '/^#/d'; }
 times() { cut -d , -f 1-5; }
 # refused TEXT ARGUMENTS...: ends with another status than 0, and says the text.
 refused() {

@@ -1,4 +1,4 @@
-/* The type of a pointer to each function of vidtwin.h, as the header declares it. */
+/* The type of a pointer to each function of vidtwin.h, as that header declares it; not installed. */
 #ifndef HEADER_TYPES_H
 #define HEADER_TYPES_H
 
