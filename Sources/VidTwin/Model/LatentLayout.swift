@@ -4,7 +4,9 @@ extension Latents {
     /// The values of `[1, T, n, d]` in the order `[d, T, n]`.
     package static func channelsFirst(_ x: Tensor) -> [Float] {
         let d = x.dim(-1)
-        return x.withPointer { turned(UnsafeBufferPointer(start: $0, count: x.count), x.count / d, d) }
+        return x.withPointer {
+            turned(UnsafeBufferPointer(start: $0, count: x.count), x.count / d, d)
+        }
     }
 
     /// `[d, T, n]` in the order `[T, n, d]`.

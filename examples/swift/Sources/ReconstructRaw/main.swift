@@ -8,8 +8,34 @@ import Glibc
 import VidTwin
 
 func fail(_ text: String) -> Never {
-    fputs("ReconstructRaw: \(text)\n", stderr)
+    _ = "ReconstructRaw: \(text)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) }
     exit(1)
+}
+
+/// The next frame's bytes, fewer at the end: a pipe gives them in pieces.
+func nextFrame(of size: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: size) { buffer, used in
+        while used < size {
+            let count = read(STDIN_FILENO, buffer.baseAddress.map { $0 + used }, size - used)
+            if count < 0 { fail("cannot read: \(String(cString: strerror(errno)))") }
+            if count == 0 { return }
+            used += count
+        }
+    }
+}
+
+func send(_ pictures: [Picture]) {
+    for picture in pictures {
+        picture.bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = write(
+                    STDOUT_FILENO, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                if count < 0 { fail("cannot write: \(String(cString: strerror(errno)))") }
+                done += count
+            }
+        }
+    }
 }
 
 do {
@@ -18,24 +44,15 @@ do {
         configuration: Configuration(path: files.configuration),
         checkpoint: Checkpoint(path: files.checkpoint), device: Device())
     let (width, height) = (model.configuration.width, model.configuration.height)
+    let size = width * height * 3
     let session = Session(model: model)
-
-    func write(_ pictures: [Picture]) {
-        for picture in pictures
-        where fwrite(picture.bytes, 1, picture.bytes.count, stdout) != picture.bytes.count {
-            fail("cannot write: \(String(cString: strerror(errno)))")
-        }
-    }
-
-    var bytes = [UInt8](repeating: 0, count: width * height * 3)
     while true {
-        let count = fread(&bytes, 1, bytes.count, stdin)
-        if count == 0 { break }
-        if count < bytes.count { fail("the last frame has \(count) of \(bytes.count) bytes") }
-        write(try session.push(Picture(width: width, height: height, bytes: bytes)))
+        let bytes = nextFrame(of: size)
+        if bytes.isEmpty { break }
+        if bytes.count < size { fail("the last frame has \(bytes.count) of \(size) bytes") }
+        send(try session.push(Picture(width: width, height: height, bytes: bytes)))
     }
-    write(try session.finish())
-    if fflush(stdout) != 0 { fail("cannot write: \(String(cString: strerror(errno)))") }
+    send(try session.finish())
 } catch {
     fail("\(error)")
 }
