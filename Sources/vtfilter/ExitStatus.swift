@@ -35,6 +35,7 @@ enum ExitStatus {
             }
         case let error as CheckpointError:
             Log.error("\(error)")
+            if case .unwritable = error { return failure }
             return badModel
         case let error as LatentError:
             Log.error("\(error)")

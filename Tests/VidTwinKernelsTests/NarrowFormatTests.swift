@@ -120,6 +120,38 @@ import VidTwinTestSupport
         }
     }
 
+    @Test(arguments: [(70, 70, 16), (196, 196, 64), (3, 65, 8)])
+    func `attention from bfloat16`(_ queries: Int, _ keys: Int, _ depth: Int) {
+        guard ProductSupport.multipliesBFloat16 else {
+            print("SKIPPED: attention from bfloat16; oneDNN does not multiply it on this CPU")
+            return
+        }
+        var random = SplitMix64(seed: 24)
+        let (heads, C) = (2, 2 * depth)
+        func make(_ rows: Int) -> (wide: [Float], narrow: [UInt16]) {
+            var (narrow, wide) = ([UInt16](repeating: 0, count: rows * C), random.floats(rows * C))
+            kernels.to_bf16(wide, &narrow, rows * C)
+            kernels.from_bf16(narrow, &wide, rows * C)
+            return (wide, narrow)
+        }
+        let (q, k, v) = (make(queries), make(keys), make(keys))
+        var out = [Float](repeating: .nan, count: queries * C)
+        attention(
+            Rows(q.narrow, stride: C, count: queries), Rows(k.narrow, stride: C, count: keys),
+            Rows(v.narrow, stride: C, count: keys), into: &out, outStride: C, heads: 0..<heads,
+            depth: depth, Workspace())
+        for head in 0..<heads {
+            func part(_ x: [Float]) -> [Float] {
+                stride(from: head * depth, to: x.count, by: C).flatMap { x[$0..<$0 + depth] }
+            }
+            let plain = Plain.attention(
+                part(q.wide), part(k.wide), part(v.wide), depth: depth,
+                scale: 1 / Double(depth).squareRoot(), causal: false)
+            let difference = Difference(part(out), plain.floats)
+            #expect(difference.relative < 6e-3, "\(queries)x\(keys)x\(depth): \(difference)")
+        }
+    }
+
     @Test func `whole numbers are summed exactly, also the largest`() throws {
         // Every weight ±1 of a scale, every activation at the end of its range.
         let (rows, inputs, outputs) = (2, 3072, 16)

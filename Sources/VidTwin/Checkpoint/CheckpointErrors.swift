@@ -10,6 +10,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case checksum(path: String, place: String, expected: UInt32, found: UInt32)
     /// A weight that is NaN or infinite.
     case nonFinite(path: String, name: String, count: Int)
+    /// A checkpoint cannot be written.
+    case unwritable(path: String, problem: String)
     /// A name that the file does not hold.
     case missing(path: String, name: String)
 
@@ -26,6 +28,7 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
                 + "found \(String(found, radix: 16))"
         case .nonFinite(let path, let name, let count):
             "\(path): \(name): expected finite weights, found \(count) NaN or infinite"
+        case .unwritable(let path, let problem): "\(path): cannot be written: \(problem)"
         case .missing(let path, let name): "\(path): no tensor \(name)"
         }
     }

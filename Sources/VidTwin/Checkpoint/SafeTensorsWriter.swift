@@ -16,7 +16,7 @@ struct SafeTensorsWriter: ~Copyable {
 
     /// Writes the header; the tensors' bytes follow by `append`, in the order of `entries`.
     ///
-    /// - Throws: `CheckpointError.file`.
+    /// - Throws: `CheckpointError.unwritable`.
     init(path: String, _ entries: [Entry], metadata: [String: String]) throws {
         (self.path, temporary) = (path, "\(path).\(getpid()).tmp")
         let encoder = JSONEncoder()
@@ -64,6 +64,6 @@ struct SafeTensorsWriter: ~Copyable {
     }
 
     private func failure() -> CheckpointError {
-        .file(path: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+        .unwritable(path: path, problem: String(cString: strerror(errno)))
     }
 }

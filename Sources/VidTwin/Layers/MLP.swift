@@ -2,7 +2,7 @@
 package struct MLP {
     let fc1, fc2: Linear
 
-    init(_ weights: Weights, width: Int, hidden: Int) {
+    package init(_ weights: Weights, width: Int, hidden: Int) {
         fc1 = Linear(weights / "fc1", width, hidden, activation: .geluTanh)
         fc2 = Linear(weights / "fc2", hidden, width)
     }

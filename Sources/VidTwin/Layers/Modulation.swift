@@ -5,7 +5,7 @@ package struct Modulation {
 
     /// Rows `first`, `first + 1` and `first + 2` are shift, scale and gate (the end of the decoder
     /// has no gate).
-    init(_ table: Parameter, from first: Int) {
+    package init(_ table: Parameter, from first: Int) {
         self.table = table
         self.first = first
     }

@@ -5,7 +5,9 @@ package struct SelfAttention {
     let axis: TokenAxis
     let causal: Bool
 
-    init(_ weights: Weights, width: Int, heads: Int, over axis: TokenAxis, causal: Bool = false) {
+    package init(
+        _ weights: Weights, width: Int, heads: Int, over axis: TokenAxis, causal: Bool = false
+    ) {
         qkv = Linear(weights / "qkv", width, 3 * width)
         projection = Linear(weights / "proj", width, width)
         self.heads = heads
