@@ -5,17 +5,17 @@ import VidTwin
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_api_version")
-public func vidtwin_api_version() -> UInt32 {
+public func apiVersion() -> UInt32 {
     UInt32(VIDTWIN_API_MAJOR) << 16 | UInt32(VIDTWIN_API_MINOR)
 }
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_version")
-public func vidtwin_version() -> UnsafePointer<CChar>? { Release.version.cString }
+public func version() -> UnsafePointer<CChar>? { Release.version.cString }
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_status_text")
-public func vidtwin_status_text(_ status: vidtwin_status) -> UnsafePointer<CChar>? {
+public func statusText(_ status: vidtwin_status) -> UnsafePointer<CChar>? {
     let text: StaticString =
         switch status {
         case VIDTWIN_OK: "done"
@@ -35,7 +35,7 @@ public func vidtwin_status_text(_ status: vidtwin_status) -> UnsafePointer<CChar
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_model_options_default")
-public func vidtwin_model_options_default(
+public func modelOptionsDefault(
     _ options: UnsafeMutablePointer<vidtwin_model_options>?, _ size: Int
 ) -> vidtwin_status {
     guarded(nil, 0) {
@@ -47,7 +47,7 @@ public func vidtwin_model_options_default(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_model_open")
-public func vidtwin_model_open(
+public func modelOpen(
     _ model: UnsafeMutablePointer<OpaquePointer?>?,
     _ options: UnsafePointer<vidtwin_model_options>?, _ message: UnsafeMutablePointer<CChar>?,
     _ capacity: Int
@@ -64,13 +64,13 @@ public func vidtwin_model_open(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_model_close")
-public func vidtwin_model_close(_ model: UnsafeMutablePointer<OpaquePointer?>?) {
+public func modelClose(_ model: UnsafeMutablePointer<OpaquePointer?>?) {
     Handle.close(model, ModelHandle.self)
 }
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_model_get_info")
-public func vidtwin_model_get_info(
+public func modelGetInfo(
     _ model: OpaquePointer?, _ info: UnsafeMutablePointer<vidtwin_model_info>?
 ) -> vidtwin_status {
     guarded(nil, 0) {

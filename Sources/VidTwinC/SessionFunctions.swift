@@ -4,7 +4,7 @@ public import CVidTwin
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_options_default")
-public func vidtwin_session_options_default(
+public func sessionOptionsDefault(
     _ options: UnsafeMutablePointer<vidtwin_session_options>?, _ size: Int
 ) -> vidtwin_status {
     guarded(nil, 0) {
@@ -16,7 +16,7 @@ public func vidtwin_session_options_default(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_open")
-public func vidtwin_session_open(
+public func sessionOpen(
     _ session: UnsafeMutablePointer<OpaquePointer?>?, _ model: OpaquePointer?,
     _ options: UnsafePointer<vidtwin_session_options>?, _ message: UnsafeMutablePointer<CChar>?,
     _ capacity: Int
@@ -34,13 +34,13 @@ public func vidtwin_session_open(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_close")
-public func vidtwin_session_close(_ session: UnsafeMutablePointer<OpaquePointer?>?) {
+public func sessionClose(_ session: UnsafeMutablePointer<OpaquePointer?>?) {
     Handle.close(session, SessionHandle.self)
 }
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_send")
-public func vidtwin_session_send(
+public func sessionSend(
     _ session: OpaquePointer?, _ frame: UnsafePointer<vidtwin_frame>?,
     _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> vidtwin_status {
@@ -52,7 +52,7 @@ public func vidtwin_session_send(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_receive")
-public func vidtwin_session_receive(
+public func sessionReceive(
     _ session: OpaquePointer?, _ frame: UnsafeMutablePointer<vidtwin_frame>?,
     _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> vidtwin_status {
@@ -64,7 +64,7 @@ public func vidtwin_session_receive(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_flush")
-public func vidtwin_session_flush(
+public func sessionFlush(
     _ session: OpaquePointer?, _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> vidtwin_status {
     guarded(message, capacity) {
@@ -74,7 +74,7 @@ public func vidtwin_session_flush(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_reset")
-public func vidtwin_session_reset(
+public func sessionReset(
     _ session: OpaquePointer?, _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> vidtwin_status {
     guarded(message, capacity) {
@@ -84,7 +84,7 @@ public func vidtwin_session_reset(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_encode")
-public func vidtwin_session_encode(
+public func sessionEncode(
     _ session: OpaquePointer?, _ frames: UnsafePointer<vidtwin_frame>?, _ count: Int,
     _ latents: UnsafeMutablePointer<vidtwin_latents>?, _ message: UnsafeMutablePointer<CChar>?,
     _ capacity: Int
@@ -100,7 +100,7 @@ public func vidtwin_session_encode(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_decode")
-public func vidtwin_session_decode(
+public func sessionDecode(
     _ session: OpaquePointer?, _ latents: UnsafePointer<vidtwin_latents>?,
     _ frames: UnsafeMutablePointer<vidtwin_frame>?, _ count: Int,
     _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
@@ -116,7 +116,7 @@ public func vidtwin_session_decode(
 
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_cross")
-public func vidtwin_session_cross(
+public func sessionCross(
     _ session: OpaquePointer?, _ structure: UnsafePointer<vidtwin_frame>?, _ structureCount: Int,
     _ dynamics: UnsafePointer<vidtwin_frame>?, _ dynamicsCount: Int,
     _ frames: UnsafeMutablePointer<vidtwin_frame>?, _ message: UnsafeMutablePointer<CChar>?,

@@ -38,7 +38,7 @@ private func lines(_ path: String) -> [Substring] {
         for name in declared {
             #expect(types.contains("typedef __typeof__(&\(name)) \(name)_type;"))
             let compared = checks.count {
-                $0.hasPrefix("    let ") && $0.hasSuffix(": \(name)_type = \(name)")
+                $0.hasPrefix("    let ") && $0.contains(": \(name)_type = ")
             }
             #expect(compared == 1, "\(name)")
         }
