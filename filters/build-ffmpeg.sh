@@ -59,7 +59,7 @@ settings="--disable-everything --disable-autodetect --disable-doc --disable-netw
   --disable-ffprobe --disable-debug --enable-libvidtwin
   --enable-protocol=file,pipe --enable-demuxer=rawvideo,nut,matroska,mov
   --enable-muxer=rawvideo,nut,framemd5,null --enable-encoder=rawvideo,wrapped_avframe
-  --enable-decoder=rawvideo,h264 --enable-parser=h264 --enable-swscale
+  --enable-decoder=rawvideo,h264,wrapped_avframe --enable-parser=h264 --enable-swscale
   --enable-filter=vidtwin,scale,crop,format,null,setpts,select,testsrc,testsrc2,mandelbrot,trim,vflip,metadata,buffer,buffersink,fps,settb
   --enable-indev=lavfi"
 pc=$(pkg-config --cflags --libs --modversion vidtwin)
