@@ -5,6 +5,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 BUILD := .build/release
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+
+VERSION := $(shell sed -n 's/.*version: StaticString = "\(.*\)"/\1/p' Sources/VidTwin/Version.swift)
+# The interface's version names the library's file: libvidtwin.so.MAJOR.MINOR
+API_MAJOR := $(shell sed -n 's/^.define VIDTWIN_API_MAJOR //p' Sources/CVidTwin/include/vidtwin.h)
+API_MINOR := $(shell sed -n 's/^.define VIDTWIN_API_MINOR //p' Sources/CVidTwin/include/vidtwin.h)
 
 # Debian packages, by what needs them:
 #   libav*-dev libswscale-dev   reading, scaling and writing video
@@ -16,16 +23,24 @@ BUILD := .build/release
 PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
 
-# What only the tests need: a browser that looks at the evaluation's page, a reader of latents.
-TEST_PACKAGES := chromium python3-numpy python3-venv
+# What only the tests need: a browser that looks at the evaluation's page, a reader of latents, a
+# checker of memory, C++ for the header.
+TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
 
-.PHONY: help deps test-deps build demo test check lint format readme examples install clean
+# What the plug-ins need: the header of frei0r; fetching, unpacking and assembling FFmpeg's source.
+FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
+FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
+
+.PHONY: help deps test-deps build demo test check lint format readme examples \
+	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
 	@echo "make test      build and run all tests"
 	@echo "make check     what CI runs besides: format, warnings, documentation, README, examples"
-	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set"
+	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
+	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
+	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
 	@echo "make deps      install the Debian packages that are missing"
 	@echo "make build, lint, format, clean"
 
@@ -67,21 +82,61 @@ test: test-deps
 	$(SWIFT) build -c release --product vtfilter
 	$(SWIFT) test -c release --skip-build
 
-check: lint build readme examples
+check: lint build readme examples abi frei0r-test filter-check
 
+# Swift's sources; the programs in examples are packages of their own.
+SWIFT_SOURCES := Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
 lint: deps
-	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive --parallel $(SWIFT_SOURCES)
 
 format:
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive --parallel $(SWIFT_SOURCES)
 
 # Every command that the README shows, in a fresh folder.
 readme: build
 	PATH="$(CURDIR)/$(BUILD):$$PATH" bash examples/run-readme.sh README.md
 
 # Every script in examples/, on the bundled clips.
-examples: build .build-python/ready
+examples: build library .build-python/ready
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" bash examples/run-all.sh
+	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" \
+	  bash examples/run-embedding.sh $(STAGE) .build-example
+
+# The C interface, as it is installed.
+abi: library test-deps
+	bash Tests/CABI/run.sh $(STAGE)
+
+# The plug-in for hosts of frei0r, beside the library that it loads.
+frei0r: library
+	@$(call install_missing,$(FREI0R_PACKAGES))
+	install -d $(STAGE)/lib/frei0r-1
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared filters/frei0r/vidtwin.c \
+	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs vidtwin) \
+	  -Wl,-z,nodelete '-Wl,-rpath,$$ORIGIN/..' -o $(STAGE)/lib/frei0r-1/vidtwin.so
+
+frei0r-test: frei0r build
+	PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/frei0r/test.sh $(STAGE)/lib/frei0r-1
+	FREI0R_PATH=$(STAGE)/lib/frei0r-1 bash examples/run-readme.sh filters/frei0r/README.md
+
+install-frei0r: frei0r
+	install -d "$(DESTDIR)$(LIBDIR)/frei0r-1"
+	install -m 755 $(STAGE)/lib/frei0r-1/vidtwin.so "$(DESTDIR)$(LIBDIR)/frei0r-1/vidtwin.so"
+
+# The filter, in an ffmpeg that is built for it from Debian's source; about two minutes the first time,
+# in ~/.cache/vidtwin. Fails where the source cannot be had; filter-check, for CI, says so and goes on.
+filter-test: library build
+	@$(call install_missing,$(FILTER_PACKAGES))
+	@ffmpeg=$$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig bash filters/build-ffmpeg.sh) || { \
+	  status=$$?; [ $$status != 75 ] || \
+	    echo "FFmpeg's source cannot be had: the filter was NOT TESTED" | tee .build-library/not-tested >&2; \
+	  exit $$status; }; \
+	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg" && \
+	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$$(dirname "$$ffmpeg"):$$PATH" \
+	  bash examples/run-readme.sh filters/README.md
+
+filter-check: library
+	@rm -f .build-library/not-tested; \
+	$(MAKE) --no-print-directory filter-test || [ -f .build-library/not-tested ]
 
 # A Python that reads latents as their users do.
 .build-python/ready: | test-deps
@@ -89,12 +144,46 @@ examples: build .build-python/ready
 	.build-python/bin/pip install --quiet numpy webdataset
 	touch $@
 
+# The C library as it is installed, in a folder laid out like PREFIX: it carries the Swift runtime,
+# exports the header's functions and nothing else, and stays in the process once it is loaded, for
+# hosts that unload plug-ins whose threads still run. These flags cannot stand in Package.swift, which
+# others could not depend on then.
+LIBRARY := libvidtwin.so.$(API_MAJOR).$(API_MINOR)
+STAGE := $(CURDIR)/.build-library/stage
+library: deps
+	@mkdir -p .build-library
+	printf '{ global: vidtwin_*; local: *; };\n' > .build-library/exports.map
+	$(SWIFT) build -c release --scratch-path .build-library --product vidtwin \
+	  -Xswiftc -static-stdlib -Xlinker --version-script=$(CURDIR)/.build-library/exports.map \
+	  -Xlinker -soname=libvidtwin.so.$(API_MAJOR) -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete
+	$(call install_library,$(STAGE),$(STAGE)/lib,$(STAGE)/include)
+	@install -d "$(STAGE)/share/vidtwin"; cp -R models "$(STAGE)/share/vidtwin/"
+
+# install_library: where the prefix is for programs that use it, and where the library, the header go.
+# A file is replaced only where it changed, so that what was built against it stays as new as it is.
+define install_library
+	install -d "$(2)/pkgconfig" "$(3)"
+	strip --strip-unneeded -o .build-library/stripped.so .build-library/release/libvidtwin.so
+	cmp -s .build-library/stripped.so "$(2)/$(LIBRARY)" || \
+	  install -m 755 .build-library/stripped.so "$(2)/$(LIBRARY)"
+	ln -sf $(LIBRARY) "$(2)/libvidtwin.so.$(API_MAJOR)"
+	ln -sf libvidtwin.so.$(API_MAJOR) "$(2)/libvidtwin.so"
+	cmp -s Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h" || \
+	  install -m 644 Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h"
+	printf '%s\n' 'prefix=$(1)' 'libdir=$(if $(filter $(1),$(PREFIX)),$(LIBDIR),$(2))' \
+	  'includedir=$(if $(filter $(1),$(PREFIX)),$(INCLUDEDIR),$(3))' '' 'Name: vidtwin' \
+	  'Description: VidTwin video autoencoder' 'Version: $(VERSION)' \
+	  'Libs: -L$${libdir} -lvidtwin' 'Cflags: -I$${includedir}' > .build-library/vidtwin.pc
+	install -m 644 .build-library/vidtwin.pc "$(2)/pkgconfig/vidtwin.pc"
+endef
+
 # The installed program carries the Swift runtime with it; libav and oneDNN are the system's.
-install: deps
+install: deps library
 	$(SWIFT) build -c release --scratch-path .build-install --static-swift-stdlib --product vtfilter
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/vidtwin"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
 	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
+	$(call install_library,$(PREFIX),$(DESTDIR)$(LIBDIR),$(DESTDIR)$(INCLUDEDIR))
 	rm -rf .build-install/manual && mkdir -p .build-install/manual
 	$(SWIFT) package --scratch-path .build-install plugin --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build-install/manual
@@ -111,4 +200,4 @@ install: deps
 	  > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vtfilter.fish"
 
 clean:
-	rm -rf .build .build-install .build-python demo
+	rm -rf .build .build-* demo

@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .library(name: "VidTwin", targets: ["VidTwin"]),
         .library(name: "VideoIO", targets: ["VideoIO"]),
+        // The C library, libvidtwin.so; `make install` links it as it is installed.
+        .library(name: "vidtwin", type: .dynamic, targets: ["VidTwinC"]),
         .executable(name: "vtfilter", targets: ["vtfilter"]),
     ],
     dependencies: [
@@ -48,6 +50,10 @@ let package = Package(
             dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML", "CCrypto"],
             swiftSettings: strict),
 
+        // The C interface.
+        .target(name: "CVidTwin"),
+        .target(name: "VidTwinC", dependencies: ["VidTwin", "CVidTwin"], swiftSettings: strict),
+
         // Files and streams, and the command line.
         .target(name: "LatentIO", swiftSettings: strict),
         .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
@@ -69,6 +75,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "VidTwinCTests", dependencies: ["CVidTwin", "VidTwinC", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "LatentIOTests", dependencies: ["LatentIO", "VidTwinTestSupport"],

@@ -208,6 +208,7 @@ extension Picture {
                 raw.bindMemory(to: UInt16.self).map { UInt8((Int($0) * 255 + 32767) / 65535) }
             }
         case .sixteen: converted = bytes.flatMap { [$0, $0] }
+        case .float: preconditionFailure("frames of videos have whole samples")
         }
         return Picture(width: width, height: height, depth: depth, bytes: converted)
     }

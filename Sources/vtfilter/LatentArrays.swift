@@ -22,23 +22,16 @@ extension Latents {
         if part == .structure { return arrays }
         switch layout {
         case .vidtwin:
-            arrays["dynamics_x\(suffix)"] = Latents.channelsFirst(dynamicsX)
-            arrays["dynamics_y\(suffix)"] = Latents.channelsFirst(dynamicsY)
+            for (name, x) in [("dynamics_x", dynamicsX), ("dynamics_y", dynamicsY)] {
+                arrays["\(name)\(suffix)"] = NPYArray(
+                    shape: [x.dim(-1), x.dim(1), x.dim(2)], values: Latents.channelsFirst(x))
+            }
         case .cowvla:
             // Channels last is the order wanted here: (frame, position, channel).
             let values = dynamicsX.values + dynamicsY.values
             arrays["dynamics\(suffix)"] = NPYArray(shape: [values.count], values: values)
         }
         return arrays
-    }
-
-    /// `[1, T, n, d] -> [d, T, n]`
-    private static func channelsFirst(_ x: Tensor) -> NPYArray {
-        let (values, d) = (x.values, x.dim(-1))
-        let inner = values.count / d
-        var out = [Float](repeating: 0, count: values.count)
-        for i in 0..<inner { for c in 0..<d { out[c * inner + i] = values[i * d + c] } }
-        return NPYArray(shape: [d, x.dim(1), x.dim(2)], values: out)
     }
 
     /// The latents of a sample, for a model; parts that the sample lacks are zero.
@@ -62,15 +55,9 @@ extension Latents {
             }
             return array.values
         }
-        func channelsLast(_ values: [Float]) -> [Float] {
-            let inner = values.count / d
-            var out = [Float](repeating: 0, count: values.count)
-            for i in 0..<inner { for k in 0..<d { out[i * d + k] = values[k * inner + i] } }
-            return out
-        }
         let structure = try values("structure", c.structureShape)
-        var x = try values("dynamics_x", c.dynamicsXShape).map(channelsLast)
-        var y = try values("dynamics_y", c.dynamicsYShape).map(channelsLast)
+        var x = try values("dynamics_x", c.dynamicsXShape).map { channelsLast($0, channels: d) }
+        var y = try values("dynamics_y", c.dynamicsYShape).map { channelsLast($0, channels: d) }
         if let both = try values("dynamics", [T * (w + h) * d]) {
             (x, y) = (Array(both.prefix(T * w * d)), Array(both.suffix(T * h * d)))
         }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import VidTwin
 
 /// Which model, and how it computes: the same for every subcommand.
@@ -54,10 +53,7 @@ struct ModelOptions: ParsableArguments {
         if config != nil {
             throw ValidationError("--config and --checkpoint go together; --checkpoint is missing")
         }
-        let fromEnvironment = getenv("VIDTWIN_MODEL").map { String(cString: $0) }
-        return try ModelFiles(
-            named: model ?? fromEnvironment.flatMap { $0.isEmpty ? nil : $0 }
-                ?? ModelFiles.bundledName)
+        return try ModelFiles(chosen: model)
     }
 
     /// Loads the model.

@@ -5,7 +5,7 @@ import VideoIO
 
 /// The command `vtfilter`.
 struct VTFilter: ParsableCommand {
-    static let version = "0.1.0"
+    static let version = "\(Release.version)"
 
     static let configuration = CommandConfiguration(
         commandName: "vtfilter",

@@ -133,6 +133,9 @@ void vt_unpatchify(const float *tokens, float *x, size_t first_row, size_t rows,
 /// CPUs that this process may run on (its affinity mask), at least 1.
 int vt_available_cpus(void);
 
+/// The file that this code was loaded from, as the loader names it; NULL where it does not say.
+const char *vt_library_path(void);
+
 #ifdef __cplusplus
 }
 #endif

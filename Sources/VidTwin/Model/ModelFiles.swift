@@ -1,3 +1,4 @@
+import CVidTwinKernels
 import Glibc
 
 /// The files that make up a model: a configuration and a checkpoint.
@@ -62,23 +63,42 @@ public struct ModelFiles: Sendable, Equatable {
         throw ModelError.notFound(name: name, places: folders)
     }
 
-    /// Where a bundled file or folder may be: beside the installed program, or in the checkout that it was
-    /// built in.
+    /// The model of this folder or name; for nil the one that the environment variable
+    /// `VIDTWIN_MODEL` names, else the bundled one.
+    ///
+    /// - Throws: `ModelError.notFound`.
+    public init(chosen name: String?) throws {
+        let fromEnvironment = getenv("VIDTWIN_MODEL").map { String(cString: $0) }
+        try self.init(
+            named: name ?? fromEnvironment.flatMap { $0.isEmpty ? nil : $0 }
+                ?? ModelFiles.bundledName)
+    }
+
+    /// Where a bundled file or folder may be: beside the installed library or program, or in the
+    /// checkout that it was built in.
     private static func installed(_ name: String) -> [String] {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        guard length > 0 else { return [] }
-        var parts = String(
-            decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self
-        )
-        .split(separator: "/").map(String.init)
         var folders: [String] = []
-        while !parts.isEmpty {
-            parts.removeLast()
-            let folder = parts.map { "/" + $0 }.joined()
-            folders.append("\(folder)/share/vidtwin/\(name)")
-            folders.append("\(folder)/\(name)")
+        for file in [libraryPath(), realPath("/proc/self/exe")].compactMap({ $0 }) {
+            var parts = file.split(separator: "/").map(String.init)
+            while !parts.isEmpty {
+                parts.removeLast()
+                let folder = parts.map { "/" + $0 }.joined()
+                for place in ["\(folder)/share/vidtwin/\(name)", "\(folder)/\(name)"]
+                where !folders.contains(place) { folders.append(place) }
+            }
         }
         return folders
+    }
+
+    /// The shared library that holds this code; nil, or what the program was called by, where it is
+    /// part of a program.
+    private static func libraryPath() -> String? {
+        vt_library_path().flatMap { realPath(String(cString: $0)) }
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 }

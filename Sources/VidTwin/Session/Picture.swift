@@ -2,22 +2,31 @@ import VidTwinKernels
 
 /// One frame in packed RGB.
 public struct Picture: Sendable {
-    /// Bits of a sample.
+    /// Form of a sample.
     public enum Depth: Sendable {
         /// 0...255
         case eight
         /// 0...65535 in this machine's byte order
         case sixteen
+        /// A 32-bit float, 0...1, in this machine's byte order; results are limited to that, input
+        /// beyond is taken as it is.
+        case float
 
         /// Bytes of a sample.
-        public var byteCount: Int { self == .eight ? 1 : 2 }
+        public var byteCount: Int {
+            switch self {
+            case .eight: 1
+            case .sixteen: 2
+            case .float: 4
+            }
+        }
     }
 
     /// Pixels of a row.
     public let width: Int
     /// Rows.
     public let height: Int
-    /// Bits of a sample.
+    /// Form of a sample.
     public let depth: Depth
     /// `height · width · 3` samples, rows without gaps, R, G and B side by side.
     public let bytes: [UInt8]
@@ -36,8 +45,11 @@ public struct Picture: Sendable {
             case .eight:
                 kernels.pixels_from_u8(base.assumingMemoryBound(to: UInt8.self), values, count)
             case .sixteen:
-                // Arrays begin at 16-byte boundaries, so 16-bit samples are aligned.
+                // Arrays begin at 16-byte boundaries, so wider samples are aligned.
                 kernels.pixels_from_u16(base.assumingMemoryBound(to: UInt16.self), values, count)
+            case .float:
+                let samples = base.assumingMemoryBound(to: Float.self)
+                for i in 0..<count { values[i] = 2 * samples[i] - 1 }
             }
         }
     }
@@ -59,6 +71,11 @@ public struct Picture: Sendable {
                     .withMemoryRebound(to: UInt16.self, capacity: count) {
                         kernels.pixels_to_u16(values, $0, count)
                     }
+            case .float:
+                bad = kernels.count_non_finite(values, count)
+                UnsafeMutableRawPointer(base).withMemoryRebound(to: Float.self, capacity: count) {
+                    for i in 0..<count { $0[i] = min(max(0.5 * values[i] + 0.5, 0), 1) }
+                }
             }
             used = count * depth.byteCount
         }
@@ -67,6 +84,16 @@ public struct Picture: Sendable {
 }
 
 extension Picture {
+    /// How many samples are NaN or infinite: floats can be.
+    package var nonFiniteCount: Int {
+        if depth != .float { return 0 }
+        return bytes.withUnsafeBytes { raw in
+            guard let base = raw.baseAddress else { return 0 }
+            return kernels.count_non_finite(
+                base.assumingMemoryBound(to: Float.self), raw.count / 4)
+        }
+    }
+
     /// - Throws: `ModelError.shape` where the frame has not this size.
     package func check(width: Int, height: Int) throws {
         let expected = width * height * 3 * depth.byteCount

@@ -1,0 +1,41 @@
+import Glibc
+
+extension Configuration {
+    /// A generous estimate of the memory that computing one clip takes, in bytes, weights apart.
+    package var workingBytes: Int {
+        let (pixels, tokens) = (
+            frames * height * width * 3, encoder.grid.time * encoder.grid.positions
+        )
+        // A block holds its input, a norm of it, q, k, v and the attention's result at once, or the
+        // input and what is between the two layers of the MLP.
+        func block(_ t: TransformerConfiguration) -> Int {
+            tokens * (3 * t.width + max(4 * t.width, t.hidden + t.width))
+        }
+        // Queries of every position; then maps of every query, whose channels double as their
+        // positions become a quarter, gathered in neighbourhoods of nine.
+        let queries = encoder.grid.positions * qformer.queries
+        let gathered =
+            queries * (6 * qformer.width + qformer.hidden)
+            + 2 * tokens * qformer.width
+        let maps = queries * 10 * max(qformer.width, initialChannels << 1)
+        let motion = tokens * 10 * encoder.width
+        // Scores of one attention group.
+        let longest = max(encoder.grid.positions, encoder.grid.time, qformer.queries)
+        // Every factor is bounded by the configuration's reader; none of these overflows.
+        let parts = [block(encoder), block(decoder), gathered, maps, motion]
+        return 4 * (3 * pixels + (parts.max() ?? 0) + longest * longest)
+    }
+
+    /// Refuses a model whose computation cannot fit into the machine's memory.
+    ///
+    /// - Throws: `ModelError.memory`.
+    package func checkWorkingMemory() throws {
+        let machine = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
+            by: sysconf(Int32(_SC_PAGESIZE)))
+        let bytes = workingBytes
+        if !machine.overflow, machine.partialValue > 0, bytes > machine.partialValue {
+            throw ModelError.memory(
+                what: "a clip of \(frames) frames of \(width)x\(height) of \(path)", bytes: bytes)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import CVidTwin
+import Glibc
+import VidTwin
+
+/// A caller's frame, checked: rows of one or three planes that may lie anywhere.
+struct FrameMemory {
+    let depth: Picture.Depth
+    let width: Int
+    let height: Int
+    private let planes: [(data: UnsafeMutableRawPointer, stride: Int)]
+
+    /// - Throws: where the description makes no sense or is not of the model's size.
+    init(_ frame: vidtwin_frame, _ what: String, for configuration: Configuration) throws {
+        let (width, height) = (configuration.width, configuration.height)
+        (self.width, self.height) = (width, height)
+        guard Int(frame.width) == width, Int(frame.height) == height else {
+            throw CallError.argument(
+                "\(what): size", expected: "the model's, \(width)x\(height)",
+                found: "\(frame.width)x\(frame.height)")
+        }
+        let rowBytes: Int
+        let count: Int
+        switch Int(frame.format) {
+        case VIDTWIN_FORMAT_RGB24: (depth, count, rowBytes) = (.eight, 1, width * 3)
+        case VIDTWIN_FORMAT_RGBF32_PLANAR: (depth, count, rowBytes) = (.float, 3, width * 4)
+        default:
+            throw CallError.argument(
+                "\(what): format",
+                expected: "RGB24 (\(VIDTWIN_FORMAT_RGB24)) or planar float "
+                    + "(\(VIDTWIN_FORMAT_RGBF32_PLANAR))",
+                found: "\(frame.format)")
+        }
+        let data = [frame.data.0, frame.data.1, frame.data.2]
+        let strides = [frame.stride.0, frame.stride.1, frame.stride.2]
+        planes = try (0..<count).map { plane in
+            guard let start = data[plane] else { throw CallError.null("\(what): data[\(plane)]") }
+            let stride = strides[plane]
+            guard stride.magnitude >= rowBytes, stride.magnitude <= Int.max / height else {
+                throw CallError.argument(
+                    "\(what): stride[\(plane)]", expected: "a row, \(rowBytes) bytes, or more",
+                    found: "\(stride)")
+            }
+            return (start, stride)
+        }
+    }
+
+    /// The frame's samples.
+    ///
+    /// - Throws: where samples are NaN or infinite.
+    func read(_ what: String) throws -> Picture {
+        let row = width * 3 * depth.byteCount
+        let bytes = [UInt8](unsafeUninitializedCapacity: height * row) { buffer, used in
+            guard let base = buffer.baseAddress else { return }
+            for y in 0..<height {
+                if planes.count == 1 {
+                    memcpy(base + y * row, planes[0].data + y * planes[0].stride, row)
+                } else {
+                    for (c, plane) in planes.enumerated() {
+                        let from = plane.data + y * plane.stride
+                        let to = UnsafeMutableRawPointer(base + y * row)
+                        for x in 0..<width {
+                            let sample = from.loadUnaligned(fromByteOffset: 4 * x, as: UInt32.self)
+                            to.storeBytes(of: sample, toByteOffset: 12 * x + 4 * c, as: UInt32.self)
+                        }
+                    }
+                }
+            }
+            used = height * row
+        }
+        let picture = Picture(width: width, height: height, depth: depth, bytes: bytes)
+        let bad = picture.nonFiniteCount
+        if bad > 0 {
+            throw CallError(
+                status: VIDTWIN_ERROR_DATA,
+                description: "\(what): expected finite samples, found \(bad) of "
+                    + "\(width * height * 3) NaN or infinite")
+        }
+        return picture
+    }
+
+    /// Writes a picture of this frame's size.
+    ///
+    /// - Throws: where the picture has another form of samples.
+    func write(_ picture: Picture, _ what: String) throws {
+        guard picture.depth == depth else {
+            throw CallError.argument(
+                "\(what): format", expected: "the one that was sent",
+                found: depth == .eight ? "RGB24" : "planar float")
+        }
+        let row = width * 3 * depth.byteCount
+        picture.bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress, buffer.count == height * row else { return }
+            for y in 0..<height {
+                if planes.count == 1 {
+                    memcpy(planes[0].data + y * planes[0].stride, base + y * row, row)
+                } else {
+                    for (c, plane) in planes.enumerated() {
+                        let to = plane.data + y * plane.stride
+                        for x in 0..<width {
+                            let sample = base.loadUnaligned(
+                                fromByteOffset: y * row + 12 * x + 4 * c, as: UInt32.self)
+                            to.storeBytes(of: sample, toByteOffset: 4 * x, as: UInt32.self)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
