@@ -31,7 +31,7 @@ TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
-.PHONY: help deps test-deps build demo test check lint format readme examples \
+.PHONY: help deps test-deps build demo test check lint format readme examples bench \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
+	@echo "make bench     vtfilter beside PyTorch, OpenVINO and ONNX Runtime (15 minutes, 8 GB)"
 	@echo "make deps      install the Debian packages that are missing"
 	@echo "make build, lint, format, clean"
 
@@ -142,6 +143,21 @@ filter-check: library
 .build-python/ready: | test-deps
 	python3 -m venv .build-python
 	.build-python/bin/pip install --quiet numpy webdataset
+	touch $@
+
+# Speed beside others, all in one run: the released configuration with random weights. Writes the
+# table and the plot of the README, Benchmarks/peers/results.*
+BENCH_ROUNDS ?= 3
+bench: build .build-bench/ready .build-bench/full/golden.safetensors
+	.build-bench/bin/python Benchmarks/peers/peers.py .build-bench/full \
+	  --vtfilter "$(CURDIR)/$(BUILD)/vtfilter" --rounds $(BENCH_ROUNDS)
+
+.build-bench/full/golden.safetensors: .build-bench/ready
+	.build-bench/bin/python Benchmarks/pytorch/make_full_size.py .build-bench/full
+
+.build-bench/ready: | test-deps
+	python3 -m venv .build-bench
+	.build-bench/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
 	touch $@
 
 # The C library as it is installed, in a folder laid out like PREFIX: it carries the Swift runtime,

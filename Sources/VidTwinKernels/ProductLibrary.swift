@@ -52,7 +52,7 @@ struct ProductLayout: @unchecked Sendable {
     /// Bytes that memory of this layout takes.
     var byteCount: Int { withUnsafePointer(to: descriptor) { dnnl_memory_desc_get_size($0) } }
 
-    /// - Parameter strides: in elements; nil is row-major without gaps.
+    /// Rows of elements at strides (in elements); without them row-major and without gaps.
     static func plain(
         _ sizes: [Int], _ element: ProductElement, strides: [Int]? = nil
     ) throws -> ProductLayout {
@@ -168,6 +168,37 @@ final class ProductLibrary: Sendable {
                 (DNNL_ARG_FROM, plain, UnsafeMutableRawPointer(mutating: rows)),
                 (DNNL_ARG_TO, layout, packed),
             ])
+    }
+}
+
+extension ProductLibrary {
+    /// Multiplies one small matrix of bfloat16, so that a library that cannot do what it should on
+    /// this CPU is not asked to: whole numbers, whose sums are exact.
+    func isRightInBFloat16() -> Bool {
+        let (rows, inputs, outputs) = (33, 96, 80)
+        let shape = ProductShape(
+            inputs: inputs, outputs: outputs, source: .bfloat16, weights: .bfloat16)
+        let key = ProductKey(
+            rows: rows, shape: shape, destination: .float32, bias: false, activation: .none)
+        func value(_ i: Int) -> Float { Float(i * 7 % 11 - 5) }
+        let x = (0..<rows * inputs).map { UInt16(value($0).bitPattern >> 16) }
+        let w = (0..<outputs * inputs).map(value)
+        guard let layout = try? layout(shape), let product = try? product(key),
+            let plain = try? ProductLayout.plain([outputs, inputs], .float32),
+            let packed = AlignedBuffer(count: layout.byteCount / 4 + 1),
+            (try? pack(w, plain, into: packed.pointer, as: layout)) != nil
+        else { return false }
+        var y = [Float](repeating: .nan, count: rows * outputs)
+        guard (try? product.run(x, packed.pointer, nil, &y, Workspace())) != nil else {
+            return false
+        }
+        return y.indices.allSatisfy { at in
+            let (r, o) = (at / outputs, at % outputs)
+            return y[at]
+                == (0..<inputs).reduce(Float(0)) {
+                    $0 + value(r * inputs + $1) * value(o * inputs + $1)
+                }
+        }
     }
 }
 

@@ -16,10 +16,11 @@ package enum ProductSupport {
     }
 
     /// oneDNN multiplies bfloat16, if need be by way of float32; elsewhere weights are widened.
-    package static let multipliesBFloat16 = has(dnnl_cpu_isa_avx512_core)
+    package static let multipliesBFloat16 =
+        has(dnnl_cpu_isa_avx512_core) && ProductLibrary.shared.isRightInBFloat16()
 
     /// The CPU has instructions for bfloat16: twice the rate of float32.
-    package static let hasBFloat16 = has(dnnl_cpu_isa_avx512_core_bf16)
+    package static let hasBFloat16 = has(dnnl_cpu_isa_avx512_core_bf16) && multipliesBFloat16
 
     /// The CPU sums four products of bytes in 32 bits. Without that, pairs are summed in 16 bits,
     /// which hold two products of 127 by 127, not of 255 by 127.

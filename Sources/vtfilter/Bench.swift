@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import Glibc
 import VidTwin
 
@@ -44,9 +43,7 @@ struct Bench: ParsableCommand {
             loaded, try Benchmark(loaded, clips: clips), loadSeconds: loadSeconds,
             weights: randomWeights.map { "random, seed \($0)" } ?? "checkpoint")
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            print(try JSONText.pretty(report))
         } else {
             print(report.text)
         }

@@ -78,9 +78,7 @@ struct EvaluationDocument: Codable, Equatable {
 
     /// The document as JSON.
     func json() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [10]
+        Array(try JSONText.pretty(self).utf8) + [10]
     }
 
     /// One line a frame.

@@ -26,9 +26,7 @@ struct Info: ParsableCommand {
         let weights = try VidTwinModel.parameterCount(configuration, checkpoint)
         let summary = Summary(files, configuration, checkpoint, weights: weights)
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            print(try JSONText.pretty(summary))
         } else {
             print(summary.text)
         }

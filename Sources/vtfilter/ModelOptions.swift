@@ -56,9 +56,7 @@ struct ModelOptions: ParsableArguments {
         return try ModelFiles(chosen: model)
     }
 
-    /// Loads the model.
-    ///
-    /// - Parameter randomWeights: a seed that takes the place of the checkpoint.
+    /// Loads the model; a seed for random weights takes the place of the checkpoint.
     func load(randomWeights: UInt64? = nil) throws -> VidTwinModel {
         let start = Clock.now
         let (device, precision) = (Device(threads: threads), precision.precision)

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 
 /// Writes a .safetensors file, tensor after tensor, under a temporary name until it is complete.
@@ -19,17 +18,15 @@ struct SafeTensorsWriter: ~Copyable {
     /// - Throws: `CheckpointError.unwritable`.
     init(path: String, _ entries: [Entry], metadata: [String: String]) throws {
         (self.path, temporary) = (path, "\(path).\(getpid()).tmp")
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        func json(_ value: some Encodable) throws -> String {
-            String(decoding: try encoder.encode(value), as: UTF8.self)
-        }
-        var (fields, offset) = (["\"__metadata__\":\(try json(metadata))"], 0)
+        let pairs = metadata.sorted { $0.key < $1.key }
+            .map { "\(SafeTensorsWriter.quoted($0.key)):\(SafeTensorsWriter.quoted($0.value))" }
+        var (fields, offset) = (["\"__metadata__\":{\(pairs.joined(separator: ","))}"], 0)
         for entry in entries {
             let end = offset + entry.byteCount
             fields.append(
-                "\(try json(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\","
-                    + "\"shape\":\(try json(entry.shape)),\"data_offsets\":[\(offset),\(end)]}")
+                "\(SafeTensorsWriter.quoted(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\","
+                    + "\"shape\":[\(entry.shape.map(String.init).joined(separator: ","))],"
+                    + "\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var header = Array("{\(fields.joined(separator: ","))}".utf8)
@@ -61,6 +58,22 @@ struct SafeTensorsWriter: ~Copyable {
         guard isWritten, rename(temporary, path) == 0 else { throw failure() }
         fclose(file)
         self.file = nil
+    }
+
+    /// A text as JSON writes it.
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": out += "\\\(scalar)"
+            case "\n": out += "\\n"
+            case _ where scalar.value < 32:
+                let digits = String(scalar.value, radix: 16)
+                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
     }
 
     private func failure() -> CheckpointError {
