@@ -34,7 +34,9 @@ private let folder = getenv("VIDTWIN_FULL_SIZE").map { String(cString: $0) }
                 planar += stride(from: channel, to: values.count, by: 3).map { values[$0] }
             }
             let picture = Difference(planar, try expected.values("reconstruction"))
-            print("full size, \(kind), \(precision.rawValue): structure \(structure); reconstruction \(picture)")
+            print(
+                "full size, \(kind), \(precision.rawValue): structure \(structure); "
+                    + "reconstruction \(picture)")
             #expect(structure.relative <= latentBound && picture.relative <= pictureBound)
         }
     }
