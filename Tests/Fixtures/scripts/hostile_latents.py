@@ -108,11 +108,11 @@ def table(good):
     biggest = 2 ** 63 - 1
     for key, value, words in [
         ("firstFrame", -1, "firstFrame"), ("firstFrame", biggest, "firstFrame"),
-        ("firstFrame", 1e300, "another"), ("validFrames", 0, "validFrames"),
+        ("firstFrame", 1e300, "vtfilter encode writes"), ("validFrames", 0, "validFrames"),
         ("validFrames", 17, "pts"), ("validFrames", 4097, "validFrames"),
         ("validFrames", -biggest, "validFrames"), ("validFrames", 15, "pts"),
         ("stride", 0, "stride"), ("width", 0, "width"), ("width", 10 ** 9, "width"),
-        ("width", 30000, "16384"), ("height", -5, "height"), ("rate", "0/0", "rate"),
+        ("height", -5, "height"), ("rate", "0/0", "rate"),
         ("rate", "-25", "rate"), ("rate", "25/0", "rate"), ("rate", "1e9", "rate"),
         ("rate", "99999999999999", "rate"), ("timeBase", "0/1", "timeBase"),
         ("timeBase", "-1/25", "timeBase"), ("timeBase", "1/0", "timeBase"),
@@ -124,6 +124,7 @@ def table(good):
         ("fit", "tile", "fit"), ("fit", "nonsense", "fit"),
     ]:
         yield "%s %s" % (key, str(value)[:30]), info(**{key: value}), 3, words
+    yield "padded to a size that is none", info(width=30000, fit="pad"), 3, "no such video"
     yield "another configuration", info(configSHA256="0"), 4, "another configuration"
     yield "another checkpoint", info(checkpointSHA256="0"), 4, "another checkpoint"
     yield "a name that a terminal obeys", info(configSHA256="\x1b[2J\x9b2J"), 4, "?[2J"
@@ -135,8 +136,8 @@ def table(good):
     yield "times that go back", info(pts=late["pts"]), 3, "time after"
     yield "a first clip that is missing", tar(entries[len(entries) // count:]), 0, ""
     huge = tarfile.TarInfo("a.structure.npy")
-    huge.size = 8 << 30
-    yield "a huge member", huge.tobuf(tarfile.GNU_FORMAT) + whole, 3, "64 MB"
+    huge.size = (8 << 30) - 1
+    yield "a huge member", huge.tobuf(tarfile.USTAR_FORMAT) + whole, 3, "64 MB"
     huge.size = 60 << 20
     yield "a large member that does not come", huge.tobuf() + whole, 3, "truncated"
     many = [("a.%d.npy" % i, raw) for i in range(100)]
