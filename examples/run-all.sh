@@ -21,7 +21,9 @@ bash "$here/reconstruct-folder.sh" "$media" "$folder/out" -q  # finished outputs
 [ -z "$(ls -A "$folder/out" | grep tmp)" ]
 JOBS=2 bash "$here/latent-shards.sh" "$media" "$folder/latents" -q
 [ "$(tar tf "$folder/latents/shard-000000.tar" | grep -c json)" = 13 ]
-python3 "$here/read_latents.py" "$folder/latents/shard-000000.tar" | tail -n 1
+# With tarfile and with webdataset, which `make examples` installs.
+python3 "$here/read_latents.py" "$folder/latents/shard-000000.tar" | tail -n 1 |
+  grep -x "webdataset reads the same 13 samples"
 printf '%s\t%s\n%s\t%s\n' "$media/city.mp4" "$media/bunny.mp4" "$media/bunny.mp4" "$media/city.mp4" \
   > "$folder/pairs"
 JOBS=2 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 
 /// Reads samples from a tar stream, one at a time: constant memory, no seeking.
@@ -12,7 +11,8 @@ public final class LatentReader {
     private var fault: LatentError?
     private var ended = false
 
-    /// Largest member that is read: latents of a clip are a few thousand numbers.
+    /// Largest member that is read, and all that is kept of a sample: latents of a clip are a few
+    /// thousand numbers.
     private static let maximumMember = 64 << 20
     private static let maximumMembers = 32
 
@@ -31,10 +31,9 @@ public final class LatentReader {
 
     /// Waits until there is something to read.
     private func wait() throws(LatentError) {
-        guard let cancelDescriptor else { return }
-        var entries = [
+        var entries = [  // one below 0 is passed over
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: cancelDescriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: cancelDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         while poll(&entries, 2, -1) < 0 && errno == EINTR {}
         if entries[1].revents != 0 { throw .cancelled }
@@ -64,6 +63,13 @@ public final class LatentReader {
                     guard (waiting?.members.count ?? 0) < LatentReader.maximumMembers else {
                         throw .malformed(
                             place: key, expected: "at most \(LatentReader.maximumMembers) files",
+                            found: "more")
+                    }
+                    let held = waiting?.members.values.reduce(0) { $0 + $1.count } ?? 0
+                    guard held + bytes.count <= LatentReader.maximumMember else {
+                        throw .malformed(
+                            place: key,
+                            expected: "samples of at most \(LatentReader.maximumMember >> 20) MB",
                             found: "more")
                     }
                     waiting?.members[ending] = bytes
@@ -105,14 +111,10 @@ public final class LatentReader {
                 place: "\(place): \(found.key)", expected: "\(found.key).json beside the arrays",
                 found: "none")
         }
-        do {
-            let info = try JSONDecoder().decode(LatentInfo.self, from: Data(json))
-            return LatentSample(key: found.key, info: info, arrays: arrays)
-        } catch {
-            throw .malformed(
-                place: "\(place): \(found.key).json", expected: "what vtfilter encode writes",
-                found: "something else")
-        }
+        let name = "\(place): \(found.key).json"
+        let info = try LatentInfo.decode(LatentInfo.self, json, name)
+        try info.check(name)
+        return LatentSample(key: found.key, info: info, arrays: arrays)
     }
 
     // MARK: - Tar
@@ -173,6 +175,9 @@ public final class LatentReader {
             } else if got == 0 {
                 if done == 0 && allowEnd { return [] }
                 throw .truncated(place: place, expected: count, found: done)
+            } else if errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                poll(&entry, 1, cancelDescriptor == nil ? -1 : 100)
             } else if errno != EINTR {
                 throw .failure(
                     place: place, problem: "reading failed: \(String(cString: strerror(errno)))")

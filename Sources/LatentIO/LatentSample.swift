@@ -60,6 +60,61 @@ public struct LatentInfo: Codable, Sendable, Equatable {
     }
 }
 
+extension LatentInfo {
+    /// Refuses numbers that no video has, so that whoever computes with them need not look again.
+    ///
+    /// - Throws: `LatentError.malformed`.
+    package func check(_ place: String) throws(LatentError) {
+        func require(
+            _ name: String, _ value: some FixedWidthInteger, _ range: ClosedRange<Int64>
+        ) throws(LatentError) {
+            if range.contains(Int64(value)) { return }
+            throw .malformed(
+                place: place, expected: "\(name) of \(range.lowerBound) to \(range.upperBound)",
+                found: "\(value)")
+        }
+        try require("firstFrame", firstFrame, 0...1 << 52)
+        try require("validFrames", validFrames, LatentInfo.frames)
+        try require("stride", stride, LatentInfo.frames)
+        try require("width", width, 1...1 << 20)
+        try require("height", height, 1...1 << 20)
+        try require("lastDuration", lastDuration, 0...LatentInfo.latest)
+        guard pts.count == validFrames, zip(pts, pts.dropFirst()).allSatisfy({ $0 < $1 }),
+            pts.allSatisfy({ abs(Double($0)) < Double(LatentInfo.latest) })
+        else {
+            throw .malformed(
+                place: place, expected: "pts of \(validFrames) times that ascend",
+                found: String("\(pts)".prefix(80)))
+        }
+    }
+
+    /// Frames of a clip: more than any model has.
+    private static let frames: ClosedRange<Int64> = 1...4096
+    /// Times up to here can be added and multiplied by small numbers.
+    private static let latest: Int64 = 1 << 60
+
+    /// Reads JSON that `vtfilter encode` wrote.
+    ///
+    /// - Throws: `LatentError.malformed`, which names what is missing or of another kind.
+    package static func decode<Value: Decodable>(
+        _ type: Value.Type, _ json: [UInt8], _ place: String
+    ) throws(LatentError) -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(json))
+        } catch {
+            let found: String
+            switch error {
+            case DecodingError.keyNotFound(let key, _): found = "no \(key.stringValue)"
+            case DecodingError.typeMismatch(_, let context),
+                DecodingError.valueNotFound(_, let context):
+                found = "another \(context.codingPath.last?.stringValue ?? "kind of value")"
+            default: found = "something else"
+            }
+            throw .malformed(place: place, expected: "what vtfilter encode writes", found: found)
+        }
+    }
+}
+
 /// The latents of one clip, as they are stored: arrays by name (`structure`, `dynamics_x`,
 /// `dynamics_y`, or `dynamics`; with `_logvar` behind it, a log-variance).
 public struct LatentSample: Sendable {

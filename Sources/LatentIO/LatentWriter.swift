@@ -37,6 +37,9 @@ public final class LatentWriter {
                 done += count
             } else if errno == EPIPE {
                 throw .brokenPipe(place: place)
+            } else if errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&entry, 1, -1)
             } else if errno != EINTR {
                 throw .failure(
                     place: place, problem: "writing failed: \(String(cString: strerror(errno)))")

@@ -74,11 +74,15 @@ final class ByteSource {
         if ownsDescriptor { close(descriptor) }
     }
 
-    /// Opens a file, or waits for the writer of a named pipe.
-    private static func open(_ url: String) throws(VideoIOError) -> Int32 {
+    /// Opens a file or a named pipe, whose writer is waited for by `poll`, where waiting can be
+    /// cancelled.
+    static func open(_ url: String) throws(VideoIOError) -> Int32 {
         while true {
-            let descriptor = Glibc.open(url, O_RDONLY | O_CLOEXEC)
-            if descriptor >= 0 { return descriptor }
+            let descriptor = Glibc.open(url, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            if descriptor >= 0 {
+                _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+                return descriptor
+            }
             if errno == EINTR { continue }
             throw .badInput(url: url, problem: String(cString: strerror(errno)))
         }

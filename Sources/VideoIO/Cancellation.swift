@@ -30,4 +30,23 @@ public final class Cancellation: Sendable {
         var entry = pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) > 0
     }
+
+    /// Waits until there is something to read, or nobody who could write it.
+    ///
+    /// - Throws: `VideoIOError.cancelled`.
+    public func wait(for descriptor: Int32) throws(VideoIOError) {
+        var entries = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while poll(&entries, 2, -1) < 0 && errno == EINTR {}
+        if entries[1].revents != 0 { throw .cancelled }
+    }
+
+    /// Opens a file to read, or a named pipe, without waiting for its writer: `wait` does that.
+    ///
+    /// - Throws: `VideoIOError.badInput`.
+    public static func open(_ url: String) throws(VideoIOError) -> Int32 {
+        try ByteSource.open(url)
+    }
 }

@@ -46,7 +46,7 @@ public struct FrameSampler {
     /// containers round timestamps.
     private func isDue(_ pts: Int64, _ rate: Rational) -> Bool {
         av_compare_ts(
-            pts - start, reader.stream.timeBase.av, 20 * index + 1,
+            pts &- start, reader.stream.timeBase.av, 20 * index + 1,
             AVRational(num: rate.denominator, den: rate.numerator * 20)) <= 0
     }
 
@@ -58,6 +58,6 @@ public struct FrameSampler {
             duration = av_rescale_q(
                 1, AVRational(num: own.denominator, den: own.numerator), timeBase)
         }
-        return !isDue(frame.pts + max(duration, 1), rate)
+        return !isDue(frame.pts &+ max(duration, 1), rate)
     }
 }

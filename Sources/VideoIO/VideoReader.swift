@@ -83,11 +83,11 @@ public final class VideoReader {
                 firstSeconds = seconds
             }
             let duration = max(vt_frame_duration(decoded), 0)
-            let result = try rgb(decoded, pts: pts - shift, duration: duration)
+            let result = try rgb(decoded, pts: pts &- shift, duration: duration)
             delivered += 1
             if let limit = options.frames, delivered >= limit {
                 let step =
-                    duration > 0 ? duration : Int64(1 / max(stream.timeBase.value, 1e-9) / 25)
+                    duration > 0 ? duration : Int64(0.04 / max(stream.timeBase.value, 1e-9))
                 lastSeconds = seconds + Double(step) * stream.timeBase.value
             }
             return result
@@ -296,8 +296,8 @@ public final class VideoReader {
         if options.skip > 0, delivered == 0 || end <= firstSeconds { return false }
         if start >= lastSeconds { return false }
         let moved = av_rescale_q(shift, stream.timeBase.av, info.timeBase)
-        packet.pointee.pts -= moved
-        packet.pointee.dts -= moved
+        packet.pointee.pts &-= moved
+        packet.pointee.dts &-= moved
         return true
     }
 }

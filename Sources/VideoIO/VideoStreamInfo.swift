@@ -42,7 +42,9 @@ public struct VideoStreamInfo: @unchecked Sendable {
         stream.timeBase = Rational(rate.denominator, rate.numerator)
         stream.frameRate = rate
         stream.frameCount = frameCount.flatMap { count in
-            frameRate.map { Int(Double(count) * rate.value / $0.value) }
+            frameRate.flatMap {
+                Int(exactly: (Double(count) * rate.value / $0.value).rounded(.down))
+            }
         }
         return stream
     }

@@ -60,6 +60,22 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
+    /// Whether there is an element, or comes one before this time is over.
+    func waits(milliseconds: Int) -> Bool {
+        var end = timespec()
+        clock_gettime(CLOCK_REALTIME, &end)
+        let nanoseconds = end.tv_nsec + milliseconds * 1_000_000
+        (end.tv_sec, end.tv_nsec) = (
+            end.tv_sec + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000
+        )
+        return locked {
+            while elements.count == head && !finished && !closed {
+                if pthread_cond_timedwait(changed, mutex, &end) != 0 { break }
+            }
+            return elements.count > head
+        }
+    }
+
     /// No more elements will come; those in the queue are still taken.
     func finish() {
         locked {

@@ -1,5 +1,6 @@
 import Glibc
 import LatentIO
+import Synchronization
 import VidTwin
 import VideoIO
 
@@ -22,6 +23,7 @@ final class ClipSource {
     private let kind: Kind
     private let cancellation: Cancellation
     private var rest: [AudioPacket] = []
+    private var order = ClipOrder()
 
     private enum Kind {
         case video(BackgroundReader)
@@ -38,13 +40,12 @@ final class ClipSource {
     }
 
     init(
-        _ url: String, model: VidTwinModel, fit: Fit, rate: Rational?, force: Bool,
-        identity: () throws -> ModelIdentity, cancellation: Cancellation
+        _ url: String, model: VidTwinModel, fit: Fit, rate: Rational?, cancellation: Cancellation
     ) throws {
         self.model = model
         self.cancellation = cancellation
         let input = try LatentInput(url)
-        let start = try ClipSource.peek(input)
+        let start = try ClipSource.peek(input, cancellation)
         let size = PictureSize(
             width: model.configuration.width, height: model.configuration.height)
         let archive = url.hasSuffix(".safetensors")
@@ -57,8 +58,6 @@ final class ClipSource {
                     start: start.isConsumed ? start.bytes : [],
                     cancelDescriptor: cancellation.wakeDescriptor)
             guard let first = try reader.next() else { throw input.noLatents }
-            let mine = try identity()
-            try mine.check(first, force: force)
             stream = try first.info.stream(size, place: input.place)
             hasPictures = false
             kind = .latents(reader, first: Buffered(first, input))
@@ -78,12 +77,13 @@ final class ClipSource {
 
     /// The first bytes of an input; those of a pipe are gone from it then.
     private static func peek(
-        _ input: LatentInput
+        _ input: LatentInput, _ cancellation: Cancellation
     ) throws -> (bytes: [UInt8], isConsumed: Bool) {
         var bytes = [UInt8](repeating: 0, count: LatentReader.peek)
         let isFile = lseek(input.descriptor, 0, SEEK_CUR) >= 0
         var done = 0
         while done < bytes.count {
+            if !isFile { try cancellation.wait(for: input.descriptor) }
             let (offset, room) = (done, bytes.count - done)
             let got = bytes.withUnsafeMutableBytes { buffer in
                 let target = buffer.baseAddress.map { $0 + offset }
@@ -91,7 +91,7 @@ final class ClipSource {
                     ? pread(input.descriptor, target, room, off_t(offset))
                     : read(input.descriptor, target, room)
             }
-            if got < 0 && errno == EINTR { continue }
+            if got < 0 && (errno == EINTR || errno == EAGAIN) { continue }
             if got < 0 {
                 throw VideoIOError.badInput(
                     url: input.place, problem: String(cString: strerror(errno)))
@@ -100,6 +100,12 @@ final class ClipSource {
             done += got
         }
         return (Array(bytes.prefix(done)), !isFile)
+    }
+
+    /// Refuses latents of another model, where the input is latents.
+    func check(force: Bool, _ identity: () throws -> ModelIdentity) throws {
+        guard case .latents(_, let first) = kind, let sample = first.sample else { return }
+        try identity().check(sample, force: force)
     }
 
     /// The next clip, or nil at the end.
@@ -127,13 +133,14 @@ final class ClipSource {
             first.sample = nil
             try identity().check(sample, force: force)
             let info = sample.info
-            guard (1...model.configuration.frames).contains(info.validFrames),
-                info.pts.count == info.validFrames
-            else {
+            try order.check(sample, frames: model.configuration.frames)
+            if order.known(info) > 0 {
                 throw LatentError.malformed(
-                    place: sample.key, expected: "1 to \(model.configuration.frames) frames",
-                    found: "\(info.validFrames)")
+                    place: sample.key,
+                    expected: "clips that share no frames (encode without --stride)",
+                    found: "\(order.known(info)) frames of the clip before")
             }
+            order.took(sample)
             let depth: SampleDepth = stream.bitDepth > 8 ? .sixteen : .eight
             let frames = info.pts.enumerated().map { t, pts in
                 RGBFrame(
@@ -148,6 +155,17 @@ final class ClipSource {
     /// Audio after the last frame.
     func takeRest() -> [AudioPacket] { rest }
 
+    /// Whether more clips are known to come, without waiting long for one.
+    func hasMore() -> Bool {
+        switch kind {
+        case .video(let reading): return reading.queue.waits(milliseconds: 500)
+        case .latents(let reader, let first):
+            if first.sample != nil { return true }
+            let isFile = lseek(first.input.descriptor, 0, SEEK_CUR) >= 0
+            return isFile && ((try? reader.next()) ?? nil) != nil
+        }
+    }
+
     /// Nobody takes clips any more, of either source: reading of a silent pipe ends too.
     func close() {
         cancellation.cancel()
@@ -155,19 +173,67 @@ final class ClipSource {
     }
 }
 
+extension ClipSource {
+    /// Opens several inputs at once, so that one writer may feed them in any order. The first that
+    /// fails ends the waiting for all.
+    static func open(
+        _ urls: [String], model: VidTwinModel, rate: Rational?, _ cancellation: Cancellation
+    ) throws -> [ClipSource] {
+        /// What came of an input: its thread's own until that is joined.
+        final class Outcome: @unchecked Sendable {
+            var source: ClipSource?
+        }
+        let first = Mutex<(any Error)?>(nil)
+        let outcomes = urls.map { _ in Outcome() }
+        let threads = zip(urls, outcomes).map { url, outcome in
+            BackgroundThread {
+                do {
+                    outcome.source = try ClipSource(
+                        url, model: model, fit: .crop, rate: rate, cancellation: cancellation)
+                } catch {
+                    first.withLock { $0 = $0 ?? error }
+                    cancellation.cancel()
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        let sources = outcomes.compactMap(\.source)
+        if let fault = first.withLock({ $0 }) {
+            for source in sources { source.close() }
+            throw fault
+        }
+        return sources
+    }
+}
+
 extension LatentInfo {
     /// The video that the latents are of, in the model's size.
     func stream(_ modelSize: PictureSize, place: String) throws -> VideoStreamInfo {
         let source = PictureSize(width: width, height: height)
-        let size = (Fit(rawValue: fit) ?? .crop).restoredSize(of: source, model: modelSize)
-        guard let base = Rational(timeBase), let aspect = Rational(sampleAspect) else {
+        guard let fit = Fit(rawValue: fit), fit != .tile else {
             throw LatentError.malformed(
-                place: place, expected: "timeBase and sampleAspect as ratios",
-                found: "\(timeBase), \(sampleAspect)")
+                place: place, expected: "fit crop, pad or stretch", found: String(fit.prefix(60)))
         }
-        return try VideoStreamInfo(
-            format: "yuv4mpegpipe", size: size, pixelFormat: pixelFormat, timeBase: base,
-            frameRate: rate.flatMap { Rational($0) }, sampleAspect: aspect,
-            colors: (colorSpace, colorRange))
+        let size = fit.restoredSize(of: source, model: modelSize)
+        func malformed(_ expected: String, _ found: String) -> LatentError {
+            .malformed(place: place, expected: expected, found: String(found.prefix(60)))
+        }
+        guard let base = Rational(timeBase), base.numerator > 0 else {
+            throw malformed("timeBase as a ratio above 0", timeBase)
+        }
+        guard let aspect = Rational(sampleAspect), aspect.numerator >= 0 else {
+            throw malformed("sampleAspect as a ratio", sampleAspect)
+        }
+        let frameRate = rate.flatMap { Rational($0) }
+        if let rate, frameRate.map({ $0.numerator <= 0 }) ?? true {
+            throw malformed("rate as a ratio above 0, or null", rate)
+        }
+        do {
+            return try VideoStreamInfo(
+                format: "yuv4mpegpipe", size: size, pixelFormat: pixelFormat, timeBase: base,
+                frameRate: frameRate, sampleAspect: aspect, colors: (colorSpace, colorRange))
+        } catch {  // sizes and pixel formats that are none
+            throw malformed("a video's size, pixel format and times", "\(error)")
+        }
     }
 }

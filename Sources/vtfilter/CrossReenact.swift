@@ -82,15 +82,12 @@ struct CrossReenact: ParsableCommand {
             known = found
             return found
         }
-        func open(_ url: String) throws -> ClipSource {
-            try ClipSource(
-                url, model: loaded, fit: .crop, rate: sampleFPS.flatMap { Rational(frameRate: $0) },
-                force: force, identity: identity, cancellation: interruption.reading)
-        }
-        let a = try open(structure)
-        defer { a.close() }
-        let b = try open(dynamics)
-        defer { b.close() }
+        let rate = sampleFPS.flatMap { Rational(frameRate: $0) }
+        let sources = try ClipSource.open(
+            [structure, dynamics], model: loaded, rate: rate, interruption.reading)
+        defer { for source in sources { source.close() } }
+        let (a, b) = (sources[0], sources[1])
+        for source in sources { try source.check(force: force, identity) }
         if let first = a.stream.frameRate, let second = b.stream.frameRate, first != second {
             Log.warning(
                 "\(structure) has \(first) frames/s, \(dynamics) \(second): frames are paired one by "
@@ -114,6 +111,7 @@ struct CrossReenact: ParsableCommand {
             fault = try reenact(a, b, loaded, identity, writer, told, interruption)
         } catch {
             interruption.reading.cancel()
+            told.end()
             writer.abandon()
             throw error
         }
@@ -139,20 +137,21 @@ struct CrossReenact: ParsableCommand {
             var second: SourceClip?
             do {
                 first = try a.next(force, identity)
-                second = try looped == 0 ? b.next(force, identity) : nil
+                second = try looped == 0 && first != nil ? b.next(force, identity) : nil
             } catch {
                 return error
             }
             guard let first else {
                 try writer.write(a.takeRest())
-                if second != nil {
+                if looped == 0, b.hasMore() {
                     Log.notice("\(structure) ends first: \(frames) frames are written")
                 }
                 return nil
             }
             if let clip = second {
-                // What --loop starts again, without pictures; the last one for --hold.
-                let light = SourceClip(latents: clip.latents, frames: clip.frames, audio: [])
+                // What --loop starts again, without pictures that nobody sees; the last one for --hold.
+                let light = SourceClip(
+                    latents: clip.latents, frames: show == nil ? [] : clip.frames, audio: [])
                 past = loop ? past + [light] : [light]
             } else if loop || hold, let last = past.last {
                 if looped == 0 {

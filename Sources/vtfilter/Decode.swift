@@ -81,13 +81,21 @@ struct Decode: ParsableCommand {
                 let open = try sink ?? openSink(sample.info, loaded, interruption)
                 sink = open
                 let clip = try loaded.decode(latents, part: wanted)
-                told.wrote(try open.write(clip, sample.info, loaded))
+                told.wrote(try open.write(clip, sample, loaded))
             }
         } catch let error as LatentError {
             fault = error  // after whole samples
         } catch {
+            told.end()
             sink?.writer.abandon()
             throw error
+        }
+        if let sink {
+            do { told.wrote(try sink.finish(loaded)) } catch {
+                told.end()
+                sink.writer.abandon()
+                throw error
+            }
         }
         told.end()
         if let sink {
@@ -116,46 +124,6 @@ struct Decode: ParsableCommand {
     }
 }
 
-/// Writes decoded clips with the times that their latents remember.
-final class FrameSink {
-    let writer: VideoWriter
-    private let depth: SampleDepth
-    private let constantRate: Bool
-    private var written = 0
-    private var next: Int?  // index of the next frame of the video
-
-    init(writer: VideoWriter, depth: SampleDepth, constantRate: Bool) {
-        (self.writer, self.depth, self.constantRate) = (writer, depth, constantRate)
-    }
-
-    /// Writes the frames of a clip that no clip before had, and returns how many.
-    func write(_ clip: Tensor, _ info: LatentInfo, _ model: VidTwinModel) throws -> Int {
-        let c = model.configuration
-        guard (1...c.frames).contains(info.validFrames), info.pts.count == info.validFrames else {
-            throw ModelError.shape(
-                what: "valid frames and their times", expected: [c.frames],
-                found: [info.validFrames, info.pts.count])
-        }
-        let pictures = try model.pictures(
-            clip, count: info.validFrames,
-            depths: Array(repeating: depth == .eight ? .eight : .sixteen, count: info.validFrames))
-        // Windows may overlap: each frame is taken from the first that has it.
-        let known = min(max((next ?? info.firstFrame) - info.firstFrame, 0), info.validFrames)
-        for t in known..<info.validFrames {
-            let isLast = t == info.validFrames - 1
-            let duration = isLast ? info.lastDuration : info.pts[t + 1] - info.pts[t]
-            try writer.write(
-                RGBFrame(
-                    width: c.width, height: c.height, depth: depth, bytes: pictures[t].bytes,
-                    pts: constantRate ? Int64(written) : info.pts[t],
-                    duration: constantRate ? 1 : duration))
-            written += 1
-        }
-        next = info.firstFrame + info.validFrames
-        return info.validFrames - known
-    }
-}
-
 /// Where latents come from.
 final class LatentInput {
     let descriptor: Int32
@@ -163,11 +131,8 @@ final class LatentInput {
     let place: String
 
     init(_ url: String) throws {
-        descriptor = url == "-" ? 0 : open(url, O_RDONLY | O_CLOEXEC)
+        descriptor = url == "-" ? 0 : try Cancellation.open(url)
         place = url == "-" ? "standard input" : url
-        if descriptor < 0 {
-            throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
-        }
     }
 
     /// What to say where there are none.

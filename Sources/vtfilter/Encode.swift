@@ -41,7 +41,9 @@ struct Encode: ParsableCommand {
     var layout: LatentLayout = .vidtwin
 
     @Option(
-        help: ArgumentHelp("Frames from one clip to the next (default: a clip).", valueName: "n"))
+        help: ArgumentHelp(
+            "Frames from one clip to the next (default: a clip); clips that share frames fade into "
+                + "each other when they are decoded.", valueName: "n"))
     var stride: Int?
 
     @Option(help: ArgumentHelp("Name of the samples (default: the input's).", valueName: "name"))
@@ -126,6 +128,7 @@ struct Encode: ParsableCommand {
         } catch {
             interruption.reading.cancel()
             reading.close()
+            progress.end()
             output.abandon()
             throw error
         }

@@ -20,6 +20,7 @@ enum ExitStatus {
     /// status to exit with.
     static func report(_ error: any Error) -> Int32 {
         switch error {
+        case VideoIOError.cancelled, LatentError.cancelled: return Interruption.status
         case let error as VideoIOError:
             Log.error("\(error)")
             switch error {

@@ -43,6 +43,13 @@ final class Interruption: Sendable {
     /// The signal that came, if one did.
     var signal: Int32? { state.withLock { $0.signal } }
 
+    /// The exit status of a run that was cancelled: a signal did it, if one came.
+    static var status: Int32 {
+        let number = last.load(ordering: .relaxed)
+        return number == 0 ? ExitStatus.failure : 128 + number
+    }
+    private static let last = Atomic<Int32>(0)
+
     /// A file to remove when a second signal ends everything at once.
     func protect(_ temporaryPath: String?) { state.withLock { $0.temporaryPath = temporaryPath } }
 
@@ -55,6 +62,7 @@ final class Interruption: Sendable {
             if let path { unlink(path) }
             _exit(128 + number)
         }
+        Interruption.last.store(number, ordering: .relaxed)
         reading.cancel()
     }
 }

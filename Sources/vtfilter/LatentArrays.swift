@@ -37,7 +37,7 @@ extension Latents {
     /// The latents of a sample, for a model; parts that the sample lacks are zero.
     ///
     /// - Returns: the latents, and which part is there.
-    /// - Throws: `ModelError.shape` for latents of another shape.
+    /// - Throws: `LatentError.malformed` for latents of another shape, NaN or infinity.
     static func of(_ sample: LatentSample, for model: VidTwinModel) throws -> (Latents, Part) {
         let (c, device) = (model.configuration, model.device)
         let (T, d) = (c.encoder.grid.time, c.dynamicsChannels)
@@ -45,13 +45,15 @@ extension Latents {
         func values(_ name: String, _ shape: [Int]) throws -> [Float]? {
             guard let array = sample.arrays[name] else { return nil }
             if array.shape != shape {
-                throw ModelError.shape(
-                    what: "\(sample.key).\(name)", expected: shape, found: array.shape)
+                throw LatentError.malformed(
+                    place: "\(sample.key).\(name)", expected: "shape \(shape)",
+                    found: "\(array.shape)")
             }
             let bad = array.values.count { !$0.isFinite }
             if bad > 0 {
-                throw ModelError.nonFinite(
-                    what: "\(sample.key).\(name)", count: bad, of: array.values.count)
+                throw LatentError.malformed(
+                    place: "\(sample.key).\(name)", expected: "\(array.values.count) numbers",
+                    found: "\(bad) that are NaN or infinite")
             }
             return array.values
         }
@@ -62,9 +64,9 @@ extension Latents {
             (x, y) = (Array(both.prefix(T * w * d)), Array(both.suffix(T * h * d)))
         }
         guard structure != nil || x != nil, (x == nil) == (y == nil) else {
-            throw ModelError.shape(
-                what: "\(sample.key): structure or both dynamics", expected: c.structureShape,
-                found: [])
+            throw LatentError.malformed(
+                place: sample.key, expected: "a structure or both dynamics",
+                found: sample.arrays.keys.sorted().joined(separator: ", "))
         }
         func tensor(_ values: [Float]?, _ shape: [Int]) -> Tensor {
             Tensor(

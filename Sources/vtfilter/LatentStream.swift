@@ -1,4 +1,3 @@
-import FoundationEssentials
 import LatentIO
 import VidTwin
 
@@ -19,16 +18,17 @@ final class LatentArchive: LatentStream {
 
     /// Opens a file; nil where it holds no latents.
     init?(path: String) throws {
-        checkpoint = try Checkpoint(path: path)
+        do {
+            checkpoint = try Checkpoint(path: path)
+        } catch let error as CheckpointError {
+            throw LatentError.malformed(
+                place: path, expected: "latents in a .safetensors file", found: "\(error)")
+        }
         guard checkpoint.metadata["format"] == LatentArchiveWriter.format,
             let json = checkpoint.metadata["clips"]
         else { return nil }
-        do {
-            clips = try JSONDecoder().decode([LatentInfo].self, from: Data(json.utf8))
-        } catch {
-            throw LatentError.malformed(
-                place: path, expected: "what vtfilter encode writes", found: "other metadata")
-        }
+        clips = try LatentInfo.decode([LatentInfo].self, Array(json.utf8), path)
+        for (i, clip) in clips.enumerated() { try clip.check("\(path): clip \(i)") }
         key = checkpoint.metadata["key"] ?? "clip"
         for (name, info) in checkpoint.tensors where info.shape.first != clips.count {
             throw LatentError.malformed(

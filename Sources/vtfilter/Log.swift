@@ -28,7 +28,12 @@ enum Log {
     /// One write a line, so that lines of several programs in a pipe do not mix.
     fileprivate static func writeLine(_ text: String) {
         Progress.clearLine()
-        var bytes = Array((text + "\n").utf8)
+        // Names from files may hold what a terminal would obey.
+        let visible = text.unicodeScalars.map { scalar in
+            let isControl = scalar.value < 32 || (127..<160).contains(scalar.value)
+            return isControl && scalar != "\n" && scalar != "\t" ? "?" : Character(scalar)
+        }
+        var bytes = Array((String(visible) + "\n").utf8)
         _ = write(2, &bytes, bytes.count)
     }
 }

@@ -65,6 +65,10 @@ struct Reconstruct: ParsableCommand {
         }
         let size = PictureSize(
             width: loaded.configuration.width, height: loaded.configuration.height)
+        if tileOverlap >= min(size.width, size.height) {
+            throw VideoIOError.usage(
+                "--tile-overlap \(tileOverlap): expected 0 to \(min(size.width, size.height) - 1)")
+        }
         let reader = try streams.openInput(size, interruption.reading)
         let stream = reader.stream.resampled(to: streams.sampleRate)
         let frame = streams.fit == .tile ? reader.stream.size : size
