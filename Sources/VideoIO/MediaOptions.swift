@@ -140,6 +140,8 @@ public struct OutputOptions: Sendable {
     public var format: String?
     /// The pixel format.
     public var pixelFormat: String?
+    /// The size that frames are scaled to in the end; as they come where nil.
+    public var size: PictureSize?
     /// The encoder or codec (`libx264`, `ffv1`); the container's default where nil.
     public var codec: String?
     /// Constant quality, for encoders that have it: libx264 takes 0 (lossless) to 51.

@@ -31,8 +31,13 @@ public final class VideoWriter {
         _ options: OutputOptions, like stream: VideoStreamInfo, size: PictureSize,
         undoing fit: Fit = .crop
     ) throws(VideoIOError) {
-        restoring = fit.inverseFilters(from: size, to: stream.size)
-        outputSize = restoring == nil ? size : stream.size
+        let inverse = fit.inverseFilters(from: size, to: stream.size)
+        let restored = inverse == nil ? size : stream.size
+        outputSize = options.size ?? restored
+        let scaling =
+            outputSize == restored ? nil : "scale=\(outputSize.width):\(outputSize.height)"
+        let filters = [inverse, scaling].compactMap(\.self)
+        restoring = filters.isEmpty ? nil : filters.joined(separator: ",")
         (self.options, self.stream, self.size) = (options, stream, size)
         let target = try OutputTarget(options, like: stream)
         pixelFormat = target.pixelFormat

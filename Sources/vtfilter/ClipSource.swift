@@ -17,6 +17,8 @@ struct SourceClip {
 final class ClipSource {
     /// What the video is.
     let stream: VideoStreamInfo
+    /// How its frames were brought to the model's size.
+    let fit: Fit
     /// Whether frames have pixels.
     let hasPictures: Bool
     private let model: VidTwinModel
@@ -40,7 +42,8 @@ final class ClipSource {
     }
 
     init(
-        _ url: String, model: VidTwinModel, fit: Fit, rate: Rational?, cancellation: Cancellation
+        _ url: String, _ description: InputDescription, model: VidTwinModel, fit: Fit,
+        rate: Rational?, cancellation: Cancellation
     ) throws {
         self.model = model
         self.cancellation = cancellation
@@ -59,17 +62,20 @@ final class ClipSource {
                     cancelDescriptor: cancellation.wakeDescriptor)
             guard let first = try reader.next() else { throw input.noLatents }
             stream = try first.info.stream(size, place: input.place)
+            self.fit = Fit(rawValue: first.info.fit) ?? .crop
             hasPictures = false
             kind = .latents(reader, first: Buffered(first, input))
             return
         }
-        var options = InputOptions(url: url)
+        var options = description.options(for: url)
         if start.isConsumed {
             // The descriptor stays open as long as the process: both ends of the pipe are used.
             options.opened = (dup(input.descriptor), start.bytes)
         }
         let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
         stream = reader.stream.resampled(to: rate)
+        self.fit = fit
+        fit.announce(stream.size, model: size)
         hasPictures = true
         kind = .video(
             BackgroundReader(reader, rate: rate, capacity: 2 * model.configuration.frames))
@@ -177,7 +183,8 @@ extension ClipSource {
     /// Opens several inputs at once, so that one writer may feed them in any order. The first that
     /// fails ends the waiting for all.
     static func open(
-        _ urls: [String], model: VidTwinModel, rate: Rational?, _ cancellation: Cancellation
+        _ urls: [String], _ description: InputDescription, model: VidTwinModel, fit: Fit,
+        rate: Rational?, _ cancellation: Cancellation
     ) throws -> [ClipSource] {
         /// What came of an input: its thread's own until that is joined.
         final class Outcome: @unchecked Sendable {
@@ -189,7 +196,8 @@ extension ClipSource {
             BackgroundThread {
                 do {
                     outcome.source = try ClipSource(
-                        url, model: model, fit: .crop, rate: rate, cancellation: cancellation)
+                        url, description, model: model, fit: fit, rate: rate,
+                        cancellation: cancellation)
                 } catch {
                     first.withLock { $0 = $0 ?? error }
                     cancellation.cancel()

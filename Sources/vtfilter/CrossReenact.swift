@@ -17,6 +17,7 @@ struct CrossReenact: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Inputs that are videos") var description: InputDescription
     @OptionGroup(title: "Output") var file: FileOptions
     @OptionGroup(title: "Words") var words: WordOptions
     @OptionGroup(title: "Words") var progress: ProgressOptions
@@ -44,6 +45,12 @@ struct CrossReenact: ParsableCommand {
         help: ArgumentHelp("Choose frames of both videos by time at this rate.", valueName: "rate"))
     var sampleFPS: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How frames are brought to the model's size: crop; pad and stretch give the size of the "
+                + "structure's input back."))
+    var fit: Fit = .crop
+
     @Option(help: "inputs: structure, dynamics and result side by side.")
     var show: Show?
 
@@ -59,6 +66,14 @@ struct CrossReenact: ParsableCommand {
     func validate() throws {
         if structure == "-" && dynamics == "-" {
             throw ValidationError("only one of --structure and --dynamics can be standard input")
+        }
+        if fit == .tile {
+            throw ValidationError(
+                "--fit tile: expected crop, pad or stretch; tiles have latents each")
+        }
+        if show != nil && fit != .crop {
+            throw ValidationError(
+                "--show inputs: pictures have the model's size, expected --fit crop")
         }
         if loop && hold { throw ValidationError("--loop and --hold exclude each other") }
         if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
@@ -84,7 +99,8 @@ struct CrossReenact: ParsableCommand {
         }
         let rate = sampleFPS.flatMap { Rational(frameRate: $0) }
         let sources = try ClipSource.open(
-            [structure, dynamics], model: loaded, rate: rate, interruption.reading)
+            [structure, dynamics], description, model: loaded, fit: fit, rate: rate,
+            interruption.reading)
         defer { for source in sources { source.close() } }
         let (a, b) = (sources[0], sources[1])
         for source in sources { try source.check(force: force, identity) }
@@ -101,7 +117,8 @@ struct CrossReenact: ParsableCommand {
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         let writer = try VideoWriter(
             options, like: a.stream,
-            size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height))
+            size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),
+            undoing: a.fit)
         for note in writer.notes { Log.warning(note) }
         interruption.protect(writer.temporaryPath)
         let told = try Progress(

@@ -10,7 +10,7 @@ struct Decode: ParsableCommand {
         abstract: "Decode latents to a stream of frames.",
         discussion: """
             Reads what encode writes. Rate, timestamps, size, pixel format and number of frames come \
-            back from the stream; -f, --pix-fmt and -r change the output (y4m unless said otherwise).
+            back from the stream; -f, -s, --pix-fmt and -r change the output (y4m unless said otherwise).
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -32,6 +32,11 @@ struct Decode: ParsableCommand {
     var format: String?
 
     @Option(
+        name: [.customShort("s"), .customLong("size")],
+        help: ArgumentHelp("Output size, whatever the latents say.", valueName: "WxH"))
+    var size: String?
+
+    @Option(
         name: [.customLong("pix-fmt"), .customLong("output-pix-fmt")],
         help: ArgumentHelp("Output pixel format.", valueName: "format"))
     var pixelFormat: String?
@@ -48,6 +53,9 @@ struct Decode: ParsableCommand {
     var force = false
 
     func validate() throws {
+        if let size, PictureSize(size) == nil {
+            throw ValidationError("-s \(size): expected a size such as 224x224")
+        }
         if let rate, Rational(frameRate: rate) == nil {
             throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
         }
@@ -114,7 +122,8 @@ struct Decode: ParsableCommand {
         let c = model.configuration
         let size = PictureSize(width: c.width, height: c.height)
         let stream = try info.stream(size, place: input).resampled(to: forced)
-        let options = file.output(output, format: format, pixelFormat: pixelFormat)
+        var options = file.output(output, format: format, pixelFormat: pixelFormat)
+        options.size = self.size.flatMap { PictureSize($0) }
         let writer = try VideoWriter(
             options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
         interruption.protect(writer.temporaryPath)

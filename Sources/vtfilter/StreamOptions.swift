@@ -3,6 +3,16 @@ public import VidTwin
 public import VideoIO
 
 extension Fit: ExpressibleByArgument {}
+
+extension Fit {
+    /// Says it where cropping changes the picture.
+    func announce(_ found: PictureSize, model size: PictureSize) {
+        guard self == .crop, found != size else { return }
+        Log.notice(
+            "frames of \(found) are scaled and cropped to the model's \(size); the output has that "
+                + "size (--fit crop)")
+    }
+}
 extension Part: ExpressibleByArgument {}
 
 /// Where frames come from and go to.
@@ -10,6 +20,7 @@ struct StreamOptions: ParsableArguments {
     @OptionGroup var file: FileOptions
     @OptionGroup var words: WordOptions
     @OptionGroup var progress: ProgressOptions
+    @OptionGroup var description: InputDescription
 
     @Option(
         name: [.customShort("i"), .long],
@@ -22,26 +33,6 @@ struct StreamOptions: ParsableArguments {
     var output = "-"
 
     @Option(
-        name: [.customShort("f"), .customLong("format")],
-        help: ArgumentHelp("Input format; rawvideo is never guessed.", valueName: "format"))
-    var format: String?
-
-    @Option(
-        name: [.customShort("s"), .customLong("size")],
-        help: ArgumentHelp("Size of raw frames.", valueName: "WxH"))
-    var size: String?
-
-    @Option(
-        name: .customLong("pix-fmt"),
-        help: ArgumentHelp("Pixel format of raw frames.", valueName: "format"))
-    var pixelFormat: String?
-
-    @Option(
-        name: [.customShort("r"), .customLong("rate")],
-        help: ArgumentHelp("Rate of raw frames: 25, 24000/1001, ntsc.", valueName: "rate"))
-    var rate: String?
-
-    @Option(
         help: ArgumentHelp(
             "Output format (default: the input's, or by file name).", valueName: "format"))
     var outputFormat: String?
@@ -50,14 +41,6 @@ struct StreamOptions: ParsableArguments {
         name: .customLong("output-pix-fmt"),
         help: ArgumentHelp("Output pixel format (default: the input's).", valueName: "format"))
     var outputPixelFormat: String?
-
-    @Option(
-        help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
-    var matrix: String?
-
-    @Option(
-        help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
-    var range: String?
 
     @Option(help: ArgumentHelp("Frames to leave out at the start.", valueName: "n"))
     var skip = 0
@@ -82,14 +65,8 @@ struct StreamOptions: ParsableArguments {
         if let frames, frames < 0 {
             throw ValidationError("--frames \(frames): expected 0 or more")
         }
-        if let size, PictureSize(size) == nil {
-            throw ValidationError("-s \(size): expected a size such as 224x224")
-        }
         if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
             throw ValidationError("--sample-fps \(sampleFPS): expected a rate up to 1000")
-        }
-        if let rate, Rational(frameRate: rate) == nil {
-            throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
         }
     }
 
@@ -98,22 +75,12 @@ struct StreamOptions: ParsableArguments {
 
     /// Opens the input for frames of the model's size and says what happens to the picture.
     func openInput(_ size: PictureSize, _ cancellation: Cancellation) throws -> VideoReader {
-        var options = InputOptions(url: input)
-        options.format = format
-        options.size = self.size.flatMap { PictureSize($0) }
-        options.pixelFormat = pixelFormat
-        options.frameRate = rate.flatMap { Rational(frameRate: $0) }
-        options.matrix = matrix
-        options.range = range
+        var options = description.options(for: input)
         options.skip = skip
         options.frames = frames
         let reader = try VideoReader(
             options, fit: fit, size: fit == .tile ? nil : size, cancellation: cancellation)
-        if reader.stream.size != size, fit == .crop {
-            Log.notice(
-                "frames of \(reader.stream.size) are scaled and cropped to the model's \(size); the "
-                    + "output has that size (--fit crop)")
-        }
+        fit.announce(reader.stream.size, model: size)
         Log.debug(
             "input: \(reader.stream.format), \(reader.stream.size), \(reader.stream.pixelFormat), "
                 + "\(reader.stream.frameRate.map { "\($0)" } ?? "variable") frames/s, "

@@ -33,6 +33,18 @@ private let input = """
         #expect(result.text == "\(17 * 224 * 224 * 3)\n2", "\(result.errors)")
     }
 
+    @Test(arguments: ["", "--fit pad"])
+    func `decode: the size is the output's`(_ options: String) {
+        let result = Shell.run(
+            input + """
+                vtfilter encode -q \(options) < in.y4m > l.tar &&
+                vtfilter decode -q -f rawvideo -s 320x180 --pix-fmt rgb24 < l.tar > small.rgb &&
+                stat -c %s small.rgb
+                vtfilter decode -q -s 224 < l.tar > x; echo $?
+                """)
+        #expect(result.text == "\(37 * 320 * 180 * 3)\n2", "\(result.errors)")
+    }
+
     @Test func `variable times come back`() {
         let result = Shell.run(
             """

@@ -1,0 +1,54 @@
+import ArgumentParser
+import VideoIO
+
+/// What an input is, where it does not say so itself: raw frames, or colours that are not marked.
+struct InputDescription: ParsableArguments {
+    @Option(
+        name: [.customShort("f"), .customLong("format")],
+        help: ArgumentHelp("Input format; rawvideo is never guessed.", valueName: "format"))
+    var format: String?
+
+    @Option(
+        name: [.customShort("s"), .customLong("size")],
+        help: ArgumentHelp("Size of raw frames.", valueName: "WxH"))
+    var size: String?
+
+    @Option(
+        name: .customLong("pix-fmt"),
+        help: ArgumentHelp("Pixel format of raw frames.", valueName: "format"))
+    var pixelFormat: String?
+
+    @Option(
+        name: [.customShort("r"), .customLong("rate")],
+        help: ArgumentHelp("Rate of raw frames: 25, 24000/1001, ntsc.", valueName: "rate"))
+    var rate: String?
+
+    @Option(
+        help: ArgumentHelp("Colour matrix, whatever the input says: bt709, ...", valueName: "name"))
+    var matrix: String?
+
+    @Option(
+        help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
+    var range: String?
+
+    func validate() throws {
+        if let size, PictureSize(size) == nil {
+            throw ValidationError("-s \(size): expected a size such as 224x224")
+        }
+        if let rate, Rational(frameRate: rate) == nil {
+            throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
+        }
+    }
+
+    /// An input of this description.
+    func options(for url: String) -> InputOptions {
+        var options = InputOptions(url: url)
+        options.format = format
+        options.size = size.flatMap { PictureSize($0) }
+        options.pixelFormat = pixelFormat
+        options.frameRate = rate.flatMap { Rational(frameRate: $0) }
+        options.matrix = matrix
+        options.range = range
+        return options
+    }
+}
