@@ -22,7 +22,7 @@ private let script = "python3 '\(Fixtures.folder)/scripts/hostile_latents.py'"
 
     @Test func `mutated streams never crash decode`() {
         let result = Shell.run(
-            latents + "\(script) fuzz 150 good.tar vtfilter decode \(tiny)", seconds: 300)
+            latents + "\(script) fuzz 80 good.tar vtfilter decode \(tiny)", seconds: 300)
         #expect(result.status == 0, "\(result.text) \(result.errors)")
         #expect(result.text.contains("3:") && result.text.contains("0:"), "\(result.text)")
     }
