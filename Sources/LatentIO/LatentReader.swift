@@ -10,6 +10,8 @@ public final class LatentReader {
     private var waiting: (key: String, members: [String: [UInt8]])?
     private var fault: LatentError?
     private var ended = false
+    /// Members came, and no end mark after them yet: a stream that ends so was cut between two.
+    private var isOpen = false
 
     /// Largest member that is read, and all that is kept of a sample: latents of a clip are a few
     /// thousand numbers.
@@ -123,8 +125,15 @@ public final class LatentReader {
     private func member() throws(LatentError) -> (name: String, bytes: [UInt8])? {
         while true {
             let header = try read(512, allowEnd: true)
-            if header.isEmpty { return nil }
-            if header.allSatisfy({ $0 == 0 }) { continue }  // ends, or joins two archives
+            if header.isEmpty {
+                if isOpen { throw .truncated(place: place, expected: 512, found: 0) }
+                return nil
+            }
+            if header.allSatisfy({ $0 == 0 }) {  // ends, or joins two archives
+                isOpen = false
+                continue
+            }
+            isOpen = true
             let sum = header.enumerated().reduce(0) {
                 $0 + ((148..<156).contains($1.offset) ? 32 : Int($1.element))
             }

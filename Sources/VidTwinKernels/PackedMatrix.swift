@@ -34,6 +34,11 @@ package final class PackedMatrix: Sendable {
             kernels.to_bf16(
                 wide.pointer, buffer.elements(of: UInt16.self), layout.byteCount / 4)
         case .int8:
+            guard inputs <= PackedMatrix.longestSum else {
+                let most = PackedMatrix.longestSum
+                throw ProductError(
+                    description: "int8 products have at most \(most) inputs, found \(inputs)")
+            }
             let whole = try PackedMatrix.memory(count)
             let numbers = whole.elements(of: Int8.self)
             let (scales, sums) = (
@@ -51,6 +56,9 @@ package final class PackedMatrix: Sendable {
                 into: buffer.pointer, as: layout)
         }
     }
+
+    /// Inputs whose products, 255 by 127 each, are sure to fit a sum of 32 bits.
+    private static let longestSum = 65_536
 
     static func shape(outputs: Int, inputs: Int, _ format: WeightFormat) -> ProductShape {
         let (source, weights): (ProductElement, ProductElement) =

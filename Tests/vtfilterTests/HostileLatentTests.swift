@@ -30,7 +30,7 @@ private let script = "python3 '\(Fixtures.folder)/scripts/hostile_latents.py'"
     @Test func `info and cross-reenact refuse them too`() {
         let result = Shell.run(
             latents + """
-                head -c 30000 good.tar > cut.tar
+                head -c 20000 good.tar > cut.tar
                 vtfilter info cut.tar > out; echo $?
                 vtfilter cross-reenact \(tiny) --structure cut.tar --dynamics good.tar > out.y4m; echo $?
                 vtfilter encode \(tiny) -f rawvideo -s 64x64 --pix-fmt rgb24 -r 25 --stride 5 -i in.rgb > windows.tar
