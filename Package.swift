@@ -11,7 +11,7 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "vidtwin",
     products: [
-        .library(name: "VidTwin", targets: ["VidTwin"]),
+        .library(name: "VidTwin", targets: ["VidTwin", "TensorFiles"]),
         .library(name: "VideoIO", targets: ["VideoIO"]),
         // The C library, libvidtwin.so; `make install` links it as it is installed.
         .library(name: "vidtwin", type: .dynamic, targets: ["VidTwinC"]),
@@ -45,22 +45,27 @@ let package = Package(
         .target(
             name: "VidTwinKernels", dependencies: ["CVidTwinKernels", "CDNNL"],
             swiftSettings: strict),
+        // File formats of arrays, and nothing that knows a model.
+        .target(
+            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto"], swiftSettings: strict),
         .target(
             name: "VidTwin",
-            dependencies: ["VidTwinKernels", "CVidTwinKernels", "CDeflate", "CYAML", "CCrypto"],
+            dependencies: ["VidTwinKernels", "CVidTwinKernels", "TensorFiles", "CYAML"],
             swiftSettings: strict),
 
         // The C interface.
         .target(name: "CVidTwin"),
-        .target(name: "VidTwinC", dependencies: ["VidTwin", "CVidTwin"], swiftSettings: strict),
+        .target(
+            name: "VidTwinC", dependencies: ["VidTwin", "TensorFiles", "CVidTwin"],
+            swiftSettings: strict),
 
         // Files and streams, and the command line.
-        .target(name: "LatentIO", swiftSettings: strict),
+        .target(name: "LatentIO", dependencies: ["TensorFiles"], swiftSettings: strict),
         .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "VidTwin", "VideoIO", "LatentIO",
+                "VidTwin", "VideoIO", "LatentIO", "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -68,19 +73,23 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "VidTwinTestSupport", dependencies: ["VidTwin"], swiftSettings: strict),
+            name: "VidTwinTestSupport", dependencies: ["VidTwin", "TensorFiles"],
+            swiftSettings: strict),
         .testTarget(
             name: "VidTwinKernelsTests",
             dependencies: ["CVidTwinKernels", "VidTwinKernels", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "VidTwinTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            name: "TensorFilesTests", dependencies: ["TensorFiles", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "VidTwinTests", dependencies: ["VidTwin", "TensorFiles", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinCTests", dependencies: ["CVidTwin", "VidTwinC", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "LatentIOTests", dependencies: ["LatentIO", "VidTwinTestSupport"],
+            name: "LatentIOTests", dependencies: ["LatentIO", "TensorFiles", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "VideoIOTests", dependencies: ["VideoIO", "VidTwinTestSupport"],

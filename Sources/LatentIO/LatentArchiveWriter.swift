@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import TensorFiles
 
 /// Writes the latents of one video as one .safetensors file: each array with one more axis, the
 /// clips, in front; what is known of the clips stands as JSON in the header's metadata.
@@ -9,11 +10,9 @@ public final class LatentArchiveWriter {
     private struct Column {
         let shape: [Int]
         let spool: Int32
-        var bytes = 0
     }
 
-    private let descriptor: Int32
-    private let path: String
+    private let output: Descriptor
     private let type: LatentType
     private var columns: [String: Column] = [:]
     private var clips: [LatentInfo] = []
@@ -24,7 +23,7 @@ public final class LatentArchiveWriter {
 
     /// Writes to an open descriptor; `path` is where its unnamed files may be.
     public init(descriptor: Int32, path: String, type: LatentType) {
-        (self.descriptor, self.path, self.type) = (descriptor, path, type)
+        (output, self.type) = (Descriptor(descriptor, place: path), type)
     }
 
     deinit { for column in columns.values { close(column.spool) } }
@@ -41,15 +40,13 @@ public final class LatentArchiveWriter {
             }
         }
         for (name, array) in sample.arrays {
-            guard var column = columns[name], column.shape == array.shape else {
+            guard let column = columns[name], column.shape == array.shape else {
                 throw LatentError.malformed(
                     place: sample.key, expected: "the arrays of the first clip", found: name)
             }
-            let encoded = array.encoded(as: type)
-            let data = Array(encoded.suffix(array.values.count * type.byteCount))
-            try put(data, to: column.spool)
-            column.bytes += data.count
-            columns[name] = column
+            let encoded = array.encoded(as: type.element)
+            try Descriptor(column.spool, place: output.place)
+                .write(Array(encoded.suffix(array.values.count * type.element.byteCount)))
         }
         clips.append(sample.info)
     }
@@ -58,59 +55,40 @@ public final class LatentArchiveWriter {
     public func finish() throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = String(decoding: try encoder.encode(clips), as: UTF8.self)
-        func quoted(_ text: String) throws -> String {
-            String(decoding: try encoder.encode(text), as: UTF8.self)
-        }
-        var header = "{\"__metadata__\":{\"format\":\(try quoted(LatentArchiveWriter.format)),"
-        header += "\"clips\":\(try quoted(json)),\"key\":\(try quoted(name))}"
-        var offset = 0
-        for (name, column) in columns.sorted(by: { $0.key < $1.key }) {
-            header += ",\(try quoted(name)):{\"dtype\":\"\(type == .f16 ? "F16" : "F32")\","
-            header += "\"shape\":\([clips.count] + column.shape),"
-            header += "\"data_offsets\":[\(offset),\(offset + column.bytes)]}"
-            offset += column.bytes
-        }
-        header += "}"
-        var bytes = Array(header.utf8)
-        bytes += [UInt8](repeating: 32, count: (8 - bytes.count % 8) % 8)
-        try put(
-            withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { Array($0) } + bytes,
-            to: descriptor)
+        let columns = columns.sorted { $0.key < $1.key }
+        let writer = try SafeTensorsWriter(
+            output,
+            columns.map {
+                .init(name: $0.key, type: type.element, shape: [clips.count] + $0.value.shape)
+            },
+            metadata: [
+                "format": LatentArchiveWriter.format,
+                "clips": String(decoding: try encoder.encode(clips), as: UTF8.self), "key": name,
+            ])
         var chunk = [UInt8](repeating: 0, count: 1 << 20)
-        for (_, column) in columns.sorted(by: { $0.key < $1.key }) {
+        for (_, column) in columns {
             lseek(column.spool, 0, SEEK_SET)
-            while true {
-                let count = read(column.spool, &chunk, chunk.count)
-                if count < 0 && errno == EINTR { continue }
-                if count < 0 { throw failure("reading") }
-                if count == 0 { break }
-                try put(Array(chunk.prefix(count)), to: descriptor)
+            let spool = Descriptor(column.spool, place: output.place)
+            try chunk.withUnsafeMutableBytes { chunk in
+                while true {
+                    let count = try spool.read(into: chunk)
+                    if count == 0 { break }
+                    try writer.append(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+                }
             }
         }
     }
 
     private func spoolFile(_ name: String) throws -> Int32 {
-        let temporary = "\(path).\(name).\(getpid()).tmp"
+        let temporary = "\(output.place).\(name).\(getpid()).tmp"
         let spool = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if spool < 0 { throw failure("creating \(temporary)") }
         unlink(temporary)
         return spool
     }
 
-    private func put(_ bytes: [UInt8], to descriptor: Int32) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done)
-            }
-            if count < 0 && errno == EINTR { continue }
-            if count < 0 { throw failure("writing") }
-            done += count
-        }
-    }
-
     private func failure(_ what: String) -> LatentError {
-        .failure(place: path, problem: "\(what) failed: \(String(cString: strerror(errno)))")
+        .failure(
+            place: output.place, problem: "\(what) failed: \(String(cString: strerror(errno)))")
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+public import TensorFiles
 
 /// What is known of a clip's latents beside the numbers: the `.json` of a sample.
 public struct LatentInfo: Codable, Sendable, Equatable {
@@ -135,7 +136,7 @@ public struct LatentSample: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return arrays.keys.sorted().map { name in
-            ("\(key).\(name).npy", arrays[name]?.encoded(as: type) ?? [])
+            ("\(key).\(name).npy", arrays[name]?.encoded(as: type.element) ?? [])
         } + [("\(key).json", Array(try encoder.encode(info)))]
     }
 }

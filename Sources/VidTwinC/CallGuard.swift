@@ -1,4 +1,5 @@
 import CVidTwin
+import TensorFiles
 import VidTwin
 
 /// What is wrong with a call, as opposed to a model or its data.

@@ -1,4 +1,5 @@
 import CVidTwin
+import TensorFiles
 import VidTwin
 
 /// A caller's log callback and what it is called with.

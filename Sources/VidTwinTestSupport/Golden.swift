@@ -1,3 +1,4 @@
+public import TensorFiles
 public import VidTwin
 
 /// One folder of golden data: a small model and what the PyTorch oracle computes with it.

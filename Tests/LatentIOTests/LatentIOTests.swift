@@ -1,5 +1,6 @@
 import Glibc
 import LatentIO
+import TensorFiles
 import Testing
 import VidTwinTestSupport
 
@@ -78,7 +79,7 @@ private func readAll(_ bytes: [UInt8], start: Int = 0) -> (
         }
         let edges: [Float] = [0, -0.0, 65504, 65519, 65520, 6e-8, 2e-8, 0x1p-14, .infinity]
         let array = try NPYArray(
-            NPYArray(shape: [9], values: edges).encoded(as: .f16)[...], place: "x")
+            NPYArray(shape: [9], values: edges).encoded(as: .float16)[...], place: "x")
         #expect(
             array.values == [0, 0, 65504, 65504, .infinity, 0x1p-24, 0, 0x1p-14, .infinity])
     }

@@ -1,4 +1,5 @@
 import Glibc
+import TensorFiles
 import Testing
 import VidTwin
 import VidTwinTestSupport

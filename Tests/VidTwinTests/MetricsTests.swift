@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TensorFiles
 import Testing
 import VidTwin
 import VidTwinTestSupport

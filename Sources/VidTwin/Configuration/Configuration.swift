@@ -1,3 +1,5 @@
+import TensorFiles
+
 /// The patch grid of a clip.
 public struct Grid: Hashable, Sendable {
     /// Frame patches, patch rows, patch columns.

@@ -1,4 +1,5 @@
 import Glibc
+import TensorFiles
 
 extension Configuration {
     /// Reads a configuration file with the keys of the published ones, or the configuration that a

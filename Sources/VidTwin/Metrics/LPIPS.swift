@@ -1,3 +1,5 @@
+import TensorFiles
+
 /// Learned perceptual similarity (Zhang et al. 2018) with a VGG-16 trunk: how far two frames are
 /// apart to the eye, 0 for equal ones (reference: vidtok/modules/lpips.py @d6ad92d).
 public final class LPIPS: Sendable {

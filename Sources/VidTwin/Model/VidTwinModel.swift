@@ -1,3 +1,4 @@
+public import TensorFiles
 import VidTwinKernels
 
 /// VidTwin: clips to structure and dynamics latents and back (CVPR 2025, arXiv 2412.17726;

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TensorFiles
 import VidTwin
 import VideoIO
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 import LatentIO
+import TensorFiles
 import VidTwin
 
 /// `vtfilter info`

@@ -1,4 +1,5 @@
 import LatentIO
+import TensorFiles
 import VidTwin
 import VideoIO
 

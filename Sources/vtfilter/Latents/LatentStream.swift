@@ -1,4 +1,5 @@
 import LatentIO
+import TensorFiles
 import VidTwin
 
 /// Samples of latents, one after the other.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TensorFiles
 import VidTwin
 
 /// Which model, and how it computes: the same for every subcommand.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LatentIO
+import TensorFiles
 import VidTwin
 import VideoIO
 

@@ -1,15 +1,3 @@
-/// Element type of stored latents.
-public enum LatentType: String, Sendable, Codable, CaseIterable {
-    /// Half precision.
-    case f16
-    /// Single precision.
-    case f32
-
-    var descriptor: String { self == .f16 ? "<f2" : "<f4" }
-    /// Bytes of a value.
-    public var byteCount: Int { self == .f16 ? 2 : 4 }
-}
-
 /// An array as numpy stores it: `.npy` version 1.0, little-endian, C order.
 public struct NPYArray: Sendable, Equatable {
     /// Sizes of the axes.
@@ -27,22 +15,32 @@ public struct NPYArray: Sendable, Equatable {
 
     private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
+    /// What numpy calls the types that are read and written.
+    private static let descriptors: KeyValuePairs<ElementType, String> = [
+        .float32: "<f4", .float16: "<f2",
+    ]
+
     /// The bytes of an `.npy` file.
-    public func encoded(as type: LatentType) -> [UInt8] {
+    ///
+    /// - Precondition: the type is float32 or float16.
+    public func encoded(as type: ElementType) -> [UInt8] {
+        guard let descriptor = NPYArray.descriptors.first(where: { $0.key == type })?.value else {
+            preconditionFailure("\(type) is not written as .npy")
+        }
         let sizes = shape.map { "\($0), " }.joined()
         let tuple = shape.count == 1 ? "(\(shape[0]),)" : "(\(sizes.dropLast(2)))"
         var header = Array(
-            "{'descr': '\(type.descriptor)', 'fortran_order': False, 'shape': \(tuple), }".utf8)
+            "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(tuple), }".utf8)
         // Data begins at a multiple of 64 bytes; the header ends with a line feed.
         let padding = (64 - (10 + header.count + 1) % 64) % 64
         header += [UInt8](repeating: 32, count: padding) + [10]
         var bytes = NPYArray.magic + [1, 0, UInt8(header.count & 255), UInt8(header.count >> 8)]
         bytes += header
-        switch type {
-        case .f32: values.withUnsafeBytes { bytes += $0 }
-        case .f16:
+        if type == .float32 {
+            values.withUnsafeBytes { bytes += $0 }
+        } else {
             for value in values {
-                let bits = Float16Bits.encode(value)
+                let bits = Binary16.encode(value)
                 bytes += [UInt8(bits & 255), UInt8(bits >> 8)]
             }
         }
@@ -51,9 +49,9 @@ public struct NPYArray: Sendable, Equatable {
 
     /// Reads an `.npy` file of `<f2` or `<f4` values in C order.
     ///
-    /// - Throws: `LatentError.malformed` for anything else.
-    public init(_ bytes: ArraySlice<UInt8>, place: String) throws(LatentError) {
-        func malformed(_ expected: String, _ found: String) -> LatentError {
+    /// - Throws: `StreamError.malformed` for anything else.
+    public init(_ bytes: ArraySlice<UInt8>, place: String) throws(StreamError) {
+        func malformed(_ expected: String, _ found: String) -> StreamError {
             .malformed(place: place, expected: expected, found: found)
         }
         let start = bytes.startIndex
@@ -71,7 +69,8 @@ public struct NPYArray: Sendable, Equatable {
         guard header.contains("'fortran_order': False") else {
             throw malformed("C order", "another order")
         }
-        guard let type = LatentType.allCases.first(where: { header.contains("'\($0.descriptor)'") })
+        guard
+            let type = NPYArray.descriptors.first(where: { header.contains("'\($0.value)'") })?.key
         else { throw malformed("<f4 or <f2 values", String(header.prefix(60))) }
         guard let open = header.firstIndex(of: "("), let close = header[open...].firstIndex(of: ")")
         else { throw malformed("a shape", String(header.prefix(60))) }
@@ -94,37 +93,10 @@ public struct NPYArray: Sendable, Equatable {
         self.shape = shape
         values = data.withUnsafeBytes { raw in
             (0..<count).map { i in
-                type == .f32
+                type == .float32
                     ? Float(bitPattern: raw.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self))
-                    : Float16Bits.decode(raw.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
+                    : Binary16.decode(raw.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
             }
         }
-    }
-}
-
-/// binary16, without needing a CPU or compiler that knows it.
-enum Float16Bits {
-    /// Rounded to nearest, ties to even; too large becomes infinity.
-    static func encode(_ value: Float) -> UInt16 {
-        let sign = UInt16(value.bitPattern >> 16) & 0x8000
-        let magnitude = value.magnitude
-        if magnitude.isNaN { return sign | 0x7e00 }
-        if magnitude >= 65520 { return sign | 0x7c00 }
-        if magnitude < 0x1p-14 {  // subnormal: multiples of 2^-24
-            return sign | UInt16((magnitude * 0x1p24).rounded(.toNearestOrEven))
-        }
-        let bits = magnitude.bitPattern
-        let rounded = bits + 0xfff + (bits >> 13 & 1)
-        return sign | UInt16((rounded >> 13) - (112 << 10))
-    }
-
-    static func decode(_ bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let magnitude = UInt32(bits & 0x7fff)
-        if magnitude >= 0x7c00 {
-            return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13)
-        }
-        let value = Float(bitPattern: magnitude << 13) * 0x1p112
-        return Float(bitPattern: sign | value.bitPattern)
     }
 }

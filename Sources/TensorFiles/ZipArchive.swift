@@ -1,5 +1,4 @@
 import CDeflate
-import VidTwinKernels
 
 /// The entries of a zip file: stored or deflated, with or without zip64.
 struct ZipArchive: Sendable {

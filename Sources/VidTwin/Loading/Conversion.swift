@@ -1,3 +1,5 @@
+import Glibc
+import TensorFiles
 import VidTwinKernels
 
 /// A model's weights written once in the form of a precision, for fast starts: a .safetensors file
@@ -39,7 +41,7 @@ public struct Conversion {
 
     /// Writes the file under a temporary name and gives it its own when it is complete.
     ///
-    /// - Throws: `CheckpointError`.
+    /// - Throws: `CheckpointError` and `StreamError`.
     public func write(to path: String) throws {
         var entries: [SafeTensorsWriter.Entry] = []
         for (parameter, use) in plan.requests {
@@ -52,7 +54,24 @@ public struct Conversion {
                         shape: [parameter.shape[0]]))
             }
         }
-        var writer = try SafeTensorsWriter(path: path, entries, metadata: metadata)
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        func failure() -> CheckpointError {
+            .unwritable(path: path, problem: String(cString: strerror(errno)))
+        }
+        if descriptor < 0 { throw failure() }
+        defer { close(descriptor) }
+        do {
+            try write(entries, to: Descriptor(descriptor, place: path))
+            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    private func write(_ entries: [SafeTensorsWriter.Entry], to output: Descriptor) throws {
+        let writer = try SafeTensorsWriter(output, entries, metadata: metadata)
         for (parameter, use) in plan.requests {
             var values = [Float](repeating: 0, count: parameter.count)
             try values.withUnsafeMutableBufferPointer { try source.read(parameter.name, into: $0) }
@@ -72,7 +91,6 @@ public struct Conversion {
             default: try values.withUnsafeBytes { try writer.append($0) }
             }
         }
-        try writer.finish()
     }
 
     /// Vectors and tables stay float32, whatever the precision; so do the small matrices of int8.

@@ -1,5 +1,3 @@
-import VidTwinKernels
-
 /// A tensor that a checkpoint holds.
 public struct TensorInfo: Sendable, Equatable {
     /// The name, as in PyTorch's state dict.
@@ -20,8 +18,8 @@ public final class Checkpoint: Sendable {
     /// The text pairs of a .safetensors header (`__metadata__`).
     public let metadata: [String: String]
     private let contents: Contents
-    /// Names of whole numbers that have scales, one a row (`Conversion`).
-    private let scaled: Set<String>
+    /// Names of whole numbers `NAME` that stand for their product with `NAME.scale`, one scale a row.
+    package let scaled: Set<String>
 
     private enum Contents: Sendable {
         case safeTensors(SafeTensors)
@@ -77,7 +75,7 @@ public final class Checkpoint: Sendable {
     }
 
     /// Where the scales of a tensor of whole numbers are.
-    static func scaleName(_ name: String) -> String { "\(name).scale" }
+    package static func scaleName(_ name: String) -> String { "\(name).scale" }
 
     /// Writes a tensor's values as float32 in row-major order.
     ///
@@ -102,7 +100,7 @@ public final class Checkpoint: Sendable {
                 for i in row * columns..<(row + 1) * columns { base[i] *= scales[row] }
             }
         }
-        let bad = kernels.count_non_finite(base, destination.count)
+        let bad = Checkpoint.countNonFinite(destination)
         if bad > 0 { throw CheckpointError.nonFinite(path: path, name: name, count: bad) }
     }
 }
@@ -115,12 +113,12 @@ extension Checkpoint {
         case .legacy(let archive): archive.read(name, into: base)
         }
     }
-}
 
-extension Checkpoint: WeightSource {
-    package var shapes: [String: [Int]] {
-        let scales = Set(scaled.map(Checkpoint.scaleName))
-        return tensors.filter { !scales.contains($0.key) }.mapValues(\.shape)
+    /// How many values are NaN or infinite.
+    private static func countNonFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Int {
+        var count: UInt32 = 0
+        for value in values where value.bitPattern & 0x7f80_0000 == 0x7f80_0000 { count &+= 1 }
+        return Int(count)
     }
 }
 

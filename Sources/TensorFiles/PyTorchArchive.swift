@@ -1,5 +1,5 @@
+import Glibc
 import Synchronization
-import VidTwinKernels
 
 /// A PyTorch archive (`torch.save` since 1.6, Lightning's .ckpt): a zip with one pickle that
 /// describes tensors, and one entry for the bytes of each storage.
@@ -9,7 +9,7 @@ final class PyTorchArchive: Sendable {
     private let bigEndian: Bool
     /// Storages that several tensors share, inflated once; the others are inflated when read.
     private let shared: Set<String>
-    private let inflated = Mutex<[String: AlignedBuffer]>([:])
+    private let inflated = Mutex<[String: Memory]>([:])
     private let verified = Mutex<Set<String>>([])
 
     init(_ file: MappedFile) throws(CheckpointError) {
@@ -79,7 +79,7 @@ final class PyTorchArchive: Sendable {
         withExtendedLifetime(buffer) { body(buffer.pointer) }
     }
 
-    private func inflatedOnce(_ entry: ZipArchive.Entry) throws -> AlignedBuffer {
+    private func inflatedOnce(_ entry: ZipArchive.Entry) throws -> Memory {
         try inflated.withLock { buffers in
             if let buffer = buffers[entry.name] { return buffer }
             let buffer = try inflate(entry)
@@ -88,15 +88,28 @@ final class PyTorchArchive: Sendable {
         }
     }
 
-    private func inflate(_ entry: ZipArchive.Entry) throws -> AlignedBuffer {
-        guard let buffer = AlignedBuffer(count: (entry.size + 3) / 4) else {
+    private func inflate(_ entry: ZipArchive.Entry) throws -> Memory {
+        guard let buffer = Memory(byteCount: entry.size) else {
             throw CheckpointError.file(
                 path: zip.file.path,
                 problem: "no memory for the \(entry.size) bytes of \(entry.name)")
         }
-        try zip.inflate(
-            entry,
-            into: UnsafeMutableRawBufferPointer(start: buffer.pointer, count: entry.size))
+        try zip.inflate(entry, into: buffer.bytes)
         return buffer
+    }
+
+    /// Bytes that are freed with their owner.
+    private final class Memory: @unchecked Sendable {
+        let bytes: UnsafeMutableRawBufferPointer
+        var pointer: UnsafeRawPointer { UnsafeRawPointer(start) }
+        private let start: UnsafeMutableRawPointer
+
+        init?(byteCount: Int) {
+            guard let start = malloc(max(byteCount, 1)) else { return nil }
+            self.start = start
+            bytes = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+        }
+
+        deinit { free(start) }
     }
 }

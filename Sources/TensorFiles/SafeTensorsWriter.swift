@@ -1,23 +1,27 @@
-import Glibc
-
-/// Writes a .safetensors file, tensor after tensor, under a temporary name until it is complete.
-struct SafeTensorsWriter: ~Copyable {
+/// Writes a .safetensors file to a descriptor, tensor after tensor.
+package struct SafeTensorsWriter {
     /// What the header says of a tensor.
-    struct Entry {
+    package struct Entry {
         let name: String
         let type: ElementType
         let shape: [Int]
         var byteCount: Int { shape.reduce(type.byteCount, *) }
+
+        /// A tensor of this name, type and shape.
+        package init(name: String, type: ElementType, shape: [Int]) {
+            (self.name, self.type, self.shape) = (name, type, shape)
+        }
     }
 
-    private let path, temporary: String
-    private var file: UnsafeMutablePointer<FILE>?
+    private let output: Descriptor
 
     /// Writes the header; the tensors' bytes follow by `append`, in the order of `entries`.
     ///
-    /// - Throws: `CheckpointError.unwritable`.
-    init(path: String, _ entries: [Entry], metadata: [String: String]) throws {
-        (self.path, temporary) = (path, "\(path).\(getpid()).tmp")
+    /// - Throws: `StreamError`.
+    package init(
+        _ output: Descriptor, _ entries: [Entry], metadata: [String: String]
+    ) throws(StreamError) {
+        self.output = output
         let pairs = metadata.sorted { $0.key < $1.key }
             .map { "\(SafeTensorsWriter.quoted($0.key)):\(SafeTensorsWriter.quoted($0.value))" }
         var (fields, offset) = (["\"__metadata__\":{\(pairs.joined(separator: ","))}"], 0)
@@ -31,33 +35,15 @@ struct SafeTensorsWriter: ~Copyable {
         }
         var header = Array("{\(fields.joined(separator: ","))}".utf8)
         header += [UInt8](repeating: 32, count: (8 - header.count % 8) % 8)
-        file = fopen(temporary, "wbxe")
-        if file == nil { throw failure() }
-        try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try append($0) }
-        try header.withUnsafeBytes { try append($0) }
-    }
-
-    deinit {
-        if let file {
-            fclose(file)
-            unlink(temporary)
-        }
+        try output.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) })
+        try output.write(header)
     }
 
     /// Writes bytes of the tensors, little-endian and without gaps.
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        guard let file, fwrite(bytes.baseAddress, 1, bytes.count, file) == bytes.count else {
-            throw failure()
-        }
-    }
-
-    /// Gives the file its name.
-    mutating func finish() throws {
-        guard let file else { return }
-        let isWritten = fflush(file) == 0 && fsync(fileno(file)) == 0
-        guard isWritten, rename(temporary, path) == 0 else { throw failure() }
-        fclose(file)
-        self.file = nil
+    ///
+    /// - Throws: `StreamError`.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(StreamError) {
+        try output.write(bytes)
     }
 
     /// A text as JSON writes it.
@@ -74,9 +60,5 @@ struct SafeTensorsWriter: ~Copyable {
             }
         }
         return out + "\""
-    }
-
-    private func failure() -> CheckpointError {
-        .unwritable(path: path, problem: String(cString: strerror(errno)))
     }
 }

@@ -1,5 +1,6 @@
 import CVidTwinKernels
 import Glibc
+import TensorFiles
 
 /// The files that make up a model: a configuration and a checkpoint.
 public struct ModelFiles: Sendable, Equatable {

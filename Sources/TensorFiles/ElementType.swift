@@ -1,4 +1,4 @@
-/// The element types that checkpoints hold.
+/// The element types that files of arrays hold.
 public enum ElementType: String, Sendable, CaseIterable {
     /// IEEE binary64.
     case float64 = "F64"
@@ -62,13 +62,13 @@ struct Elements {
             }
         case .float64:
             each(count, destination, source, UInt64.self) { Float(Double(bitPattern: $0)) }
-        case .float16: each(count, destination, source, UInt16.self, Elements.half)
+        case .float16: each(count, destination, source, UInt16.self, Binary16.decode)
         case .bfloat16:
             each(count, destination, source, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
         case .float8E4M3: each(count, destination, source, UInt8.self, Elements.e4m3)
         // The upper byte of a float16.
         case .float8E5M2:
-            each(count, destination, source, UInt8.self) { Elements.half(UInt16($0) << 8) }
+            each(count, destination, source, UInt8.self) { Binary16.decode(UInt16($0) << 8) }
         case .float8E8M0: each(count, destination, source, UInt8.self, Elements.e8m0)
         case .uint64: each(count, destination, source, UInt64.self) { Float($0) }
         case .uint32: each(count, destination, source, UInt32.self) { Float($0) }
@@ -91,18 +91,6 @@ struct Elements {
                 fromByteOffset: i * MemoryLayout<Word>.size, as: Word.self)
             destination[i] = value(bigEndian ? word.byteSwapped : word)
         }
-    }
-
-    /// binary16 to float32, exact, by arithmetic so that it vectorises and runs on any CPU.
-    private static func half(_ bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let magnitude = UInt32(bits & 0x7fff)
-        if magnitude >= 0x7c00 {
-            return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13)
-        }
-        // Exponent and mantissa moved into place are 2^112 too small; subnormals come out right.
-        let value = Float(bitPattern: magnitude << 13) * 0x1p112
-        return Float(bitPattern: sign | value.bitPattern)
     }
 
     private static func e8m0(_ bits: UInt8) -> Float {
