@@ -13,6 +13,8 @@ package final class Parameter: @unchecked Sendable {
         /// A matrix in the layout of the product library and in one of its formats; its values cannot
         /// be read back.
         case packed(PackedMatrix)
+        /// Values that an optimizer changes, with their gradient.
+        case trainable(TrainableValues)
     }
 
     /// The checkpoint's name.
@@ -43,14 +45,20 @@ package final class Parameter: @unchecked Sendable {
         return matrix
     }
 
+    /// The values that an optimizer changes, or nil where the parameter is frozen.
+    package var trainable: TrainableValues? {
+        if case .trainable(let values) = form { values } else { nil }
+    }
+
     /// The plain values.
     ///
     /// - Precondition: the form is `.float32`.
     package var pointer: UnsafePointer<Float> {
-        guard case .float32(let buffer) = form else {
-            preconditionFailure("\(name) is \(form), its plain values are asked for")
+        switch form {
+        case .float32(let buffer): return UnsafePointer(buffer.pointer)
+        case .trainable(let values): return UnsafePointer(values.value.pointer)
+        default: preconditionFailure("\(name) is \(form), its plain values are asked for")
         }
-        return UnsafePointer(buffer.pointer)
     }
 
     /// One row of a `[rows, width]` table.
@@ -58,4 +66,38 @@ package final class Parameter: @unchecked Sendable {
         precondition(shape.count == 2 && index < shape[0], "\(name) \(shape) has no row \(index)")
         return pointer + index * shape[1]
     }
+}
+
+/// Values that an optimizer changes, and their gradient.
+///
+/// One thread at a time.
+package final class TrainableValues: @unchecked Sendable {
+    /// The values, in the checkpoint's shape, row-major, float32.
+    package let value: AlignedBuffer
+    /// What was added up since `zeroGradient`, in the same order.
+    package let gradient: AlignedBuffer
+    /// Whether anything was added to the gradient since it was zeroed.
+    package var hasGradient = false
+    /// Number of values.
+    package let count: Int
+
+    /// - Parameter value: in the parameter's shape.
+    /// - Throws: `ModelError.memory`.
+    package init(_ parameter: Parameter, value: AlignedBuffer) throws {
+        guard let gradient = AlignedBuffer(count: parameter.count) else {
+            throw ModelError.memory(
+                what: "the gradient of \(parameter.name)", bytes: 4 * parameter.count)
+        }
+        (self.value, self.gradient, count) = (value, gradient, parameter.count)
+        zeroGradient()
+    }
+
+    /// Sets the gradient to zero.
+    package func zeroGradient() {
+        gradient.pointer.update(repeating: 0, count: count)
+        hasGradient = false
+    }
+
+    /// Says that the values were changed.
+    package func valuesChanged() {}
 }
