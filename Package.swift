@@ -62,10 +62,17 @@ let package = Package(
         // Files and streams, and the command line.
         .target(name: "LatentIO", dependencies: ["TensorFiles"], swiftSettings: strict),
         .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
+
+        // Training: apart, so that libvidtwin.so carries none of it.
+        .target(
+            name: "VidTwinTraining",
+            dependencies: ["VidTwin", "VidTwinKernels", "TensorFiles", "VideoIO"],
+            swiftSettings: strict),
+
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "VidTwin", "VideoIO", "LatentIO", "TensorFiles",
+                "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO", "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -84,6 +91,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinTests", dependencies: ["VidTwin", "TensorFiles", "VidTwinTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "VidTwinTrainingTests",
+            dependencies: [
+                "VidTwin", "VidTwinKernels", "VidTwinTraining", "TensorFiles", "VideoIO",
+                "VidTwinTestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinCTests", dependencies: ["CVidTwin", "VidTwinC", "VidTwinTestSupport"],

@@ -1,0 +1,54 @@
+package import VidTwin
+
+/// What one micro-batch computes: losses, and the gradients that they leave in the parameters.
+///
+/// Whoever trains zeroes gradients, steps the optimizers and says `valuesChanged`; this adds up
+/// gradients and says the terms. One call at a time.
+package protocol BatchComputation: AnyObject {
+    /// The generator's parameters in the order that numbers its optimizer state, with
+    /// `loss.logvar` at the end where it is learned. All are trainable.
+    var generatorParameters: [Parameter] { get }
+    /// The discriminator's parameters in the order of its layers. All are trainable.
+    var discriminatorParameters: [Parameter] { get }
+    /// What the discriminator's norms keep beside parameters.
+    var discriminatorBuffers: [StateBuffer] { get }
+    /// The fixed log-variance, where it is not learned; a checkpoint holds it all the same.
+    var fixedLogVariance: Float? { get }
+    /// LeCam's averages of the logits.
+    var lecam: (real: Double, fake: Double) { get set }
+
+    /// Computes the terms of a micro-batch, named as in the log without `train/`, and adds `scale`
+    /// times their gradients to the parameters'.
+    ///
+    /// - Parameters:
+    ///   - clips: `[B, T, H, W, 3]` in −1…1.
+    ///   - batch: counted over the whole run, for the noise.
+    ///   - firstClip: number of the first clip within the batch.
+    ///   - scale: 1 by the number of micro-batches.
+    ///   - generatorActive: whether the adversarial term counts.
+    ///   - discriminatorActive: whether the discriminator trains.
+    func microBatch(
+        _ clips: Tensor, batch: Int, firstClip: Int, scale: Double, generatorActive: Bool,
+        discriminatorActive: Bool
+    ) throws -> [String: Double]
+
+    /// The terms of clips in evaluation mode, named as in the log without `val/`, and their
+    /// reconstruction, `[B, T, H, W, 3]`, limited to −1…1. Nothing is changed.
+    func validate(_ clips: Tensor) throws -> (terms: [String: Double], reconstruction: Tensor)
+}
+
+/// A named state beside the parameters: running statistics of a norm, or how many batches they saw.
+package final class StateBuffer: @unchecked Sendable {
+    /// The checkpoint's name.
+    package let name: String
+    /// The checkpoint's shape: `[]` for a count.
+    package let shape: [Int]
+    /// Whether it is a whole number (int64 in a checkpoint).
+    package let isCount: Bool
+    /// The numbers in row-major order.
+    package var values: [Float]
+
+    package init(_ name: String, _ shape: [Int], isCount: Bool = false, _ values: [Float]) {
+        (self.name, self.shape, self.isCount, self.values) = (name, shape, isCount, values)
+    }
+}
