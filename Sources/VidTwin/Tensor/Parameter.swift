@@ -81,7 +81,8 @@ package final class TrainableValues: @unchecked Sendable {
     /// Number of values.
     package let count: Int
 
-    /// - Parameter value: in the parameter's shape.
+    /// Values in the parameter's shape, with a gradient of zeros.
+    ///
     /// - Throws: `ModelError.memory`.
     package init(_ parameter: Parameter, value: AlignedBuffer) throws {
         guard let gradient = AlignedBuffer(count: parameter.count) else {

@@ -30,10 +30,8 @@ package struct AdamRule<Number: BinaryFloatingPoint> {
     private let gradientScale, keep, coupledDecay, beta1, rest1, beta2, rest2: Number
     private let size, root, epsilon: Number
 
-    /// - Parameters:
-    ///   - rate: the learning rate.
-    ///   - step: the parameter's steps with this one, from 1.
-    ///   - gradientScale: what the gradient is multiplied by first, for clipping.
+    /// The rule of a parameter's step number `step`, from 1; the gradient is multiplied by
+    /// `gradientScale` first, for clipping.
     package init(_ options: AdamOptions, rate: Double, step: Int, gradientScale: Double = 1) {
         let (b1, b2) = options.betas
         let isDecoupled = options.kind == .adamW
@@ -46,9 +44,8 @@ package struct AdamRule<Number: BinaryFloatingPoint> {
         epsilon = Number(options.epsilon)
     }
 
-    /// Updates `count` weights and their averages.
-    ///
-    /// - Parameter m: the average of gradients; nil with β₁ = 0, where it is the gradient itself.
+    /// Updates `count` weights and their averages; `m` is nil with β₁ = 0, where the average of
+    /// gradients is the gradient itself.
     @inline(__always)
     package func callAsFunction(
         _ p: UnsafeMutablePointer<Number>, _ g: UnsafePointer<Number>,

@@ -34,7 +34,7 @@ package final class Optimizer {
     }
     private static let pieceSize = 1 << 16
 
-    /// - Parameter rateScales: one a parameter; 1 for all where nil.
+    /// An optimizer of these parameters; `rateScales` has one a parameter, nil is 1 for all.
     package init(
         _ parameters: [Parameter], _ options: AdamOptions, rateScales: [Double]? = nil,
         on device: Device
@@ -129,8 +129,6 @@ package final class Optimizer {
     }
 
     /// Sets the state of a parameter, as a checkpoint has it.
-    ///
-    /// - Parameter mean: the average of gradients, as many as the parameter has values.
     package func restore(
         _ index: Int, step: Int, mean: UnsafePointer<Float>, square: UnsafePointer<Float>
     ) throws {

@@ -27,6 +27,8 @@ package protocol BatchComputation: AnyObject {
     ///   - scale: 1 by the number of micro-batches.
     ///   - generatorActive: whether the adversarial term counts.
     ///   - discriminatorActive: whether the discriminator trains.
+    /// - Returns: the terms, those only that are computed.
+    /// - Throws: `ModelError` where there is no memory.
     func microBatch(
         _ clips: Tensor, batch: Int, firstClip: Int, scale: Double, generatorActive: Bool,
         discriminatorActive: Bool

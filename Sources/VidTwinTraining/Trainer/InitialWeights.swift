@@ -12,9 +12,8 @@ package struct InitialWeights: WeightSource {
     private let logVariance: Float
     private let tables: [String: [Double]]
 
-    /// - Parameters:
-    ///   - shapes: every name with its shape, the discriminator's as `loss.discriminator.main.N.*`.
-    ///   - logVariance: what `loss.logvar` starts at.
+    /// Weights of these names and shapes, the discriminator's as `loss.discriminator.main.N.*`;
+    /// `loss.logvar` starts at `logVariance`.
     package init(
         _ shapes: [String: [Int]], configuration: Configuration, seed: UInt64, logVariance: Double
     ) {
