@@ -31,12 +31,12 @@ TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
-.PHONY: help deps test-deps build demo test check lint format readme examples bench \
+.PHONY: help deps test-deps build demo test test-build cpu-levels check lint format readme examples bench \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
-	@echo "make test      build and run all tests"
+	@echo "make test      build and run all tests, and those that compute at each level of this CPU"
 	@echo "make check     what CI runs besides: format, warnings, documentation, README, examples"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
@@ -77,11 +77,18 @@ demo: build
 
 # The tests of the command line run the program itself, so it is built first. A warning in our own
 # code is an error.
-test: test-deps
+test: test-build
+	$(SWIFT) test -c release --skip-build
+	SWIFT="$(SWIFT)" bash .ci/cpu-levels
+
+# What computes, once at each level of this CPU and with each precision that auto may mean: seconds.
+cpu-levels: test-build
+	SWIFT="$(SWIFT)" bash .ci/cpu-levels
+
+test-build: test-deps
 	@set -o pipefail; $(SWIFT) build -c release --build-tests 2>&1 | tee .build-log; \
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
-	$(SWIFT) test -c release --skip-build
 
 check: lint build readme examples abi frei0r-test filter-check
 

@@ -1,4 +1,5 @@
 import CVidTwinKernels
+import Glibc
 import Testing
 import VidTwinKernels
 import VidTwinTestSupport
@@ -21,6 +22,17 @@ let levels = CPULevel.available.map { level in
     @Test func `this machine runs the baseline and says what else`() {
         #expect(CPULevel.available.first == .baseline)
         #expect(CPULevel.available.contains(CPULevel.current))
+        print("loops at \(CPULevel.current.rawValue), products at \(ProductSupport.name)")
+    }
+
+    /// A cap beyond the machine would have other tests pass without what they are meant to run.
+    @Test func `caps of the environment are the levels in use`() {
+        if let cap = getenv("VIDTWIN_CPU").map({ String(cString: $0) }) {
+            #expect(CPULevel.current.rawValue == cap)
+        }
+        if let cap = getenv("ONEDNN_MAX_CPU_ISA").map({ String(cString: $0) }) {
+            #expect(ProductSupport.name == cap)
+        }
     }
 
     @Test(arguments: levels)
