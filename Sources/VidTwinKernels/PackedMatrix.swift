@@ -8,14 +8,23 @@ package final class PackedMatrix: Sendable {
     let scales, sums: AlignedBuffer?
 
     /// Packs `rows`, which is `[outputs, inputs]` in row-major order and not kept.
-    package init(
+    package convenience init(
         outputs: Int, inputs: Int, rows: UnsafePointer<Float>, format: WeightFormat = .float32
+    ) throws {
+        try self.init(
+            outputs: outputs, inputs: inputs, rows: rows, format: format,
+            layout: try ProductLayout.plain([outputs, inputs], .float32))
+    }
+
+    /// Packs `rows`, which lie as `plain` says.
+    private init(
+        outputs: Int, inputs: Int, rows: UnsafePointer<Float>, format: WeightFormat,
+        layout plain: ProductLayout
     ) throws {
         (self.outputs, self.inputs, self.format) = (outputs, inputs, format)
         let (library, count) = (ProductLibrary.shared, outputs * inputs)
         let shape = PackedMatrix.shape(outputs: outputs, inputs: inputs, format)
         let layout = try library.layout(shape)
-        let plain = try ProductLayout.plain([outputs, inputs], .float32)
         switch format {
         case .float32:
             buffer = try PackedMatrix.memory(layout.byteCount)
@@ -55,6 +64,19 @@ package final class PackedMatrix: Sendable {
                 numbers, try ProductLayout.plain([outputs, inputs], .signed8),
                 into: buffer.pointer, as: layout)
         }
+    }
+
+    /// Packs the transpose of `rows`, which is `[outputs, inputs]` in row-major order and not kept: the
+    /// matrix `[inputs, outputs]` that leads a gradient back.
+    ///
+    /// - Precondition: `format` is not int8.
+    package convenience init(
+        transposing rows: UnsafePointer<Float>, outputs: Int, inputs: Int, format: WeightFormat
+    ) throws {
+        precondition(format != .int8, "whole numbers have no way back")
+        let turned = try ProductLayout.plain([inputs, outputs], .float32, strides: [1, inputs])
+        try self.init(
+            outputs: inputs, inputs: outputs, rows: rows, format: format, layout: turned)
     }
 
     /// Inputs whose products, 255 by 127 each, are sure to fit a sum of 32 bits.

@@ -1,4 +1,4 @@
-import CVidTwinKernels
+package import CVidTwinKernels
 import CDNNL
 
 /// What a product applies to its result, element by element.
@@ -9,13 +9,16 @@ package enum Activation: Hashable, Sendable {
     case geluTanh
     /// GELU with erf (the Q-Former).
     case geluErf
+    /// `x`, or 0.2 · `x` where that is negative (the discriminators).
+    case leakyReLU
 
-    var code: vt_activation {
+    package var code: vt_activation {
         switch self {
         case .none: VT_NONE
         case .relu: VT_RELU
         case .geluTanh: VT_GELU_TANH
         case .geluErf: VT_GELU_ERF
+        case .leakyReLU: VT_LEAKY_RELU
         }
     }
 }
@@ -156,17 +159,18 @@ private func run(
     }
 }
 
-/// `c = a · b` or `c = a · bᵀ`, row-major with strides in elements.
+/// `c = a · b`, or with one of them transposed, row-major with strides in elements.
 ///
-/// `a` is `[m, k]`, `b` is `[k, n]` (or `[n, k]` when transposed), `c` is `[m, n]`.
+/// `a` is `[m, k]` (`[k, m]` in memory when `transposedA`), `b` is `[k, n]` (`[n, k]` when
+/// `transposed`), `c` is `[m, n]`; `adding`: `c` is added to.
 package func matrixProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ aStride: Int,
-    _ b: UnsafePointer<Float>, _ bStride: Int, transposed: Bool,
-    into c: UnsafeMutablePointer<Float>, _ cStride: Int
+    transposedA: Bool = false, _ b: UnsafePointer<Float>, _ bStride: Int, transposed: Bool,
+    into c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
 ) {
     let status = dnnl_sgemm(
-        CChar(UInt8(ascii: "N")), CChar(UInt8(ascii: transposed ? "T" : "N")),
-        Int64(m), Int64(n), Int64(k), 1, a, Int64(aStride), b, Int64(bStride), 0, c,
+        CChar(UInt8(ascii: transposedA ? "T" : "N")), CChar(UInt8(ascii: transposed ? "T" : "N")),
+        Int64(m), Int64(n), Int64(k), 1, a, Int64(aStride), b, Int64(bStride), adding ? 1 : 0, c,
         Int64(cStride))
     precondition(status == dnnl_success, "dnnl_sgemm [\(m), \(k)] x [\(k), \(n)]: \(status)")
 }
@@ -176,12 +180,12 @@ package func matrixProduct(
 /// - Precondition: `ProductSupport.multipliesBFloat16`.
 package func matrixProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<UInt16>, _ aStride: Int,
-    _ b: UnsafePointer<UInt16>, _ bStride: Int, transposed: Bool,
+    transposedA: Bool = false, _ b: UnsafePointer<UInt16>, _ bStride: Int, transposed: Bool,
     into c: UnsafeMutablePointer<Float>, _ cStride: Int, _ workspace: Workspace
 ) {
     let key = StridedKey(
         m: m, n: n, k: k, aStride: aStride, bStride: bStride, cStride: cStride,
-        transposed: transposed)
+        transposedA: transposedA, transposed: transposed)
     do {
         try ProductLibrary.shared.strided(key).run(a, b, nil, c, workspace)
     } catch {

@@ -4,6 +4,8 @@ import Synchronization
 /// Why a product cannot be prepared.
 package struct ProductError: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Types of elements in oneDNN's products.
@@ -42,6 +44,7 @@ struct ProductKey: Hashable, Sendable {
 struct StridedKey: Hashable, Sendable {
     let m, n, k: Int
     let aStride, bStride, cStride: Int
+    var transposedA = false
     let transposed: Bool
 }
 
@@ -236,7 +239,8 @@ final class ProductPrimitive: @unchecked Sendable {
     /// `a · b` or `a · bᵀ` of bfloat16 at strides.
     convenience init(strided key: StridedKey, engine: dnnl_engine_t) throws {
         let source = try ProductLayout.plain(
-            [key.m, key.k], .bfloat16, strides: [key.aStride, 1])
+            [key.m, key.k], .bfloat16,
+            strides: key.transposedA ? [1, key.aStride] : [key.aStride, 1])
         let weights = try ProductLayout.plain(
             [key.k, key.n], .bfloat16,
             strides: key.transposed ? [1, key.bStride] : [key.bStride, 1]
@@ -272,9 +276,11 @@ final class ProductPrimitive: @unchecked Sendable {
             case .relu: dnnl_eltwise_relu
             case .geluTanh: dnnl_eltwise_gelu_tanh
             case .geluErf: dnnl_eltwise_gelu_erf
+            case .leakyReLU: dnnl_eltwise_relu
             }
         if let kind {
-            try check(dnnl_post_ops_append_eltwise(operations, 1, kind, 0, 0), "activation")
+            let slope: Float = activation == .leakyReLU ? 0.2 : 0
+            try check(dnnl_post_ops_append_eltwise(operations, 1, kind, slope, 0), "activation")
         }
         try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
 

@@ -150,7 +150,7 @@ let levels = CPULevel.available.map { level in
                 let (k, v) = (random.floats(keys * depth), random.floats(keys * depth))
                 var out = [Float](repeating: .nan, count: queries * depth)
                 level.kernels().short_attention(
-                    q, depth, k, depth, v, depth, &out, depth, queries, keys, depth, 0.7,
+                    q, depth, k, depth, v, depth, nil, &out, depth, queries, keys, depth, 0.7,
                     causal ? 1 : 0)
                 let plain = Plain.attention(q, k, v, depth: depth, scale: 0.7, causal: causal)
                 let difference = Difference(out, plain.floats)

@@ -56,17 +56,23 @@ private struct BlockWeights: WeightSource {
         for (name, fused, plain) in [
             (
                 "spatial", spatialBranch(x, m, spatial),
-                gatedResidual(x, m, spatial(modulatedLayerNorm(x, m)))
+                gatedResidual(
+                    x, gate: m.gate,
+                    spatial(modulatedLayerNorm(x, shift: m.shift, scale: m.scale)))
             ),
             (
                 "temporal", temporalBranch(x, m, temporal, positions: nil),
-                gatedResidual(x, m, temporal(x))
+                gatedResidual(x, gate: m.gate, temporal(x))
             ),
             (
                 "temporal with positions", temporalBranch(x, m, temporal, positions: positions),
-                gatedResidual(x, m, temporal(add(x, positions, along: .time)))
+                gatedResidual(x, gate: m.gate, temporal(add(x, positions, along: .time)))
             ),
-            ("MLP", mlpBranch(x, m, mlp), gatedResidual(x, m, mlp(modulatedLayerNorm(x, m)))),
+            (
+                "MLP", mlpBranch(x, m, mlp),
+                gatedResidual(
+                    x, gate: m.gate, mlp(modulatedLayerNorm(x, shift: m.shift, scale: m.scale)))
+            ),
         ] {
             let difference = Difference(fused.values, plain.values)
             #expect(difference.relative <= 1e-6, "\(name), \(size): \(difference)")

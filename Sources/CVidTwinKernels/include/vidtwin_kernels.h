@@ -28,6 +28,7 @@ typedef enum {
     VT_RELU = 1,
     VT_GELU_TANH = 2,
     VT_GELU_ERF = 3,
+    VT_LEAKY_RELU = 4,  // slope 0.2 at and below 0
 } vt_activation;
 
 /// One set of kernels, all compiled for the same CPU level.
@@ -55,10 +56,12 @@ typedef struct {
     void (*softmax)(float *x, size_t rows, size_t n, size_t stride, float scale);
 
     /// out = softmax(q kT * scale) v for one head and a short context. Rows of q, k, v, out are
-    /// `*_stride` apart. With causal, query i sees keys 0...i. n_keys <= VT_SHORT_ATTENTION.
+    /// `*_stride` apart. With causal, query i sees keys 0...i. n_keys <= VT_SHORT_ATTENTION. keep, one
+    /// number a query and key, multiplies the probabilities, or is NULL.
     void (*short_attention)(const float *q, size_t q_stride, const float *k, size_t k_stride,
-                            const float *v, size_t v_stride, float *out, size_t out_stride,
-                            size_t n_queries, size_t n_keys, size_t depth, float scale, int causal);
+                            const float *v, size_t v_stride, const float *keep, float *out,
+                            size_t out_stride, size_t n_queries, size_t n_keys, size_t depth,
+                            float scale, int causal);
 
     /// In place: x[r, j] = max(x[r, j] + bias[r], 0) (relu != 0) or x[r, j] + bias[r].
     void (*add_row_bias)(float *x, const float *bias, size_t rows, size_t columns, size_t stride,
@@ -83,6 +86,68 @@ typedef struct {
     /// 1e-10 added to the lengths.
     float (*lpips_row)(const float *x, const float *y, const float *weight, size_t width,
                        size_t channels);
+
+    /// z = x + y. z may alias x or y.
+    void (*add)(const float *x, const float *y, float *z, size_t count);
+
+    /// y = f(x).
+    void (*activate)(const float *x, float *y, size_t count, vt_activation f);
+
+    // Derivatives. d is the gradient of the output; what is "added to" holds earlier sums.
+
+    /// dx = d * f'(x); for ReLU x may be the output as well.
+    void (*activate_backward)(const float *x, const float *d, float *dx, size_t count,
+                              vt_activation f);
+
+    /// sums[c] is added the sum over rows of x[r, c].
+    void (*column_sums)(const float *x, float *sums, size_t rows, size_t columns);
+
+    /// Of layer_norm: dx (of x and of residual alike); dscale and dshift are added to, or both NULL.
+    void (*layer_norm_backward)(const float *x, const float *residual, const float *d, float *dx,
+                                size_t rows, size_t columns, const float *scale, float offset,
+                                float eps, float *dscale, float *dshift);
+
+    /// Of gated_residual: dr = d * gate; dgate is added to, or NULL.
+    void (*gated_residual_backward)(const float *d, const float *gate, const float *r, float *dr,
+                                    size_t rows, size_t columns, float *dgate);
+
+    /// Of softmax with its scale, in place: dp[r, j] becomes scale * p[r, j] * (dp[r, j] - sum over
+    /// j of p[r, j] * dp[r, j]).
+    void (*softmax_backward)(const float *p, float *dp, size_t rows, size_t n, size_t stride,
+                             float scale);
+
+    /// Of short_attention. dq, dk and dv lie as q, k and v do, and are written, not added to. keep, one
+    /// number a query and key, multiplies the probabilities, or is NULL.
+    void (*short_attention_backward)(const float *q, size_t q_stride, const float *k,
+                                     size_t k_stride, const float *v, size_t v_stride,
+                                     const float *d, size_t d_stride, const float *keep, float *dq,
+                                     float *dk, float *dv, size_t n_queries, size_t n_keys,
+                                     size_t depth, float scale, int causal);
+
+    /// Of max_pool_row: d goes to the first of the largest in row-major order; the rest is 0.
+    void (*max_pool_row_backward)(const float *upper, const float *lower, const float *d,
+                                  float *dupper, float *dlower, size_t width, size_t channels);
+
+    /// Of lpips_row by y, times factor; 0 where y is all zero.
+    void (*lpips_row_backward)(const float *x, const float *y, const float *weight, float factor,
+                               float *dy, size_t width, size_t channels);
+
+    /// Sums by column of x and of (x - mean)^2 (mean NULL: of x^2 is left out) in double, added to.
+    void (*column_moments)(const float *x, const double *mean, double *sums, size_t rows,
+                           size_t columns);
+
+    /// y = (x - mean) * inverse * weight + bias, by column.
+    void (*batch_norm)(const float *x, float *y, size_t rows, size_t columns, const float *mean,
+                       const float *inverse, const float *weight, const float *bias);
+
+    /// Sums by column of d and of d * (x - mean) * inverse in double: [2, columns], added to.
+    void (*batch_norm_sums)(const float *x, const float *d, double *sums, size_t rows,
+                            size_t columns, const float *mean, const float *inverse);
+
+    /// dx = d * a + (x - mean) * b + c, by column.
+    void (*batch_norm_backward)(const float *x, const float *d, float *dx, size_t rows,
+                                size_t columns, const float *mean, const float *a, const float *b,
+                                const float *c);
 
     /// How many of x are NaN or infinite.
     size_t (*count_non_finite)(const float *x, size_t count);
@@ -113,13 +178,22 @@ typedef struct {
 /// The kernels of a level, or NULL where this CPU or this build does not have it.
 const vt_kernels *vt_kernels_at(vt_cpu_level level);
 
-/// Data movement, the same on every CPU: gathers 3x3 (or any odd square) neighbourhoods.
+/// A convolution's window: sizes of input, output, kernel and stride by time, height and width;
+/// pictures have one time step, a kernel of 1 and no padding along it.
+typedef struct {
+    size_t in[3], out[3], kernel[3], stride[3], padding[3], channels;
+} vt_window;
+
+/// Data movement, the same on every CPU: gathers neighbourhoods.
 ///
-/// x is [images, height, width, channels]; output row r (of images * out_height * out_width, from
-/// first_row on) becomes kernel * kernel * channels values, zero outside of the picture.
-void vt_im2col(const float *x, float *columns, size_t first_row, size_t rows, size_t height,
-               size_t width, size_t channels, size_t out_height, size_t out_width, size_t kernel,
-               size_t stride, size_t padding);
+/// x is [clips, in, channels]; output row r (of clips * out, from first_row on) becomes the kernel's
+/// taps first_tap ..< first_tap + taps of channels values each, zero outside of the clip.
+void vt_gather(const float *x, float *columns, size_t first_row, size_t rows,
+               const vt_window *window, size_t first_tap, size_t taps);
+
+/// The way back, for output rows of one clip: every neighbourhood, all taps, is added to the clip dx.
+void vt_scatter_add(const float *columns, float *dx, size_t first_row, size_t rows,
+                    const vt_window *window);
 
 /// x [frames, height, width, channels] -> tokens [frames/pt, height/ph, width/pw] of
 /// (channel, pt, ph, pw) values, for token rows first_row ..< first_row + rows of one clip.
@@ -128,6 +202,10 @@ void vt_patchify(const float *x, float *tokens, size_t first_row, size_t rows, s
 
 /// The way back, from (pt, ph, pw, channel) values; the token order and sizes as above.
 void vt_unpatchify(const float *tokens, float *x, size_t first_row, size_t rows, size_t height,
+                   size_t width, size_t channels, size_t pt, size_t ph, size_t pw);
+
+/// The inverse of vt_unpatchify.
+void vt_repatchify(const float *x, float *tokens, size_t first_row, size_t rows, size_t height,
                    size_t width, size_t channels, size_t pt, size_t ph, size_t pw);
 
 /// CPUs that this process may run on (its affinity mask), at least 1.

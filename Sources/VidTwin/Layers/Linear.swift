@@ -16,6 +16,11 @@ package struct Linear {
     package func callAsFunction(_ x: Tensor) -> Tensor {
         linear(x, weight, bias, activation: activation)
     }
+
+    /// The 2-norm of the matrix's gradient `dᵀ · x`, without adding it anywhere: `[..., O], [..., I]`.
+    func weightGradientNorm(_ d: Tensor, _ x: Tensor) -> Double {
+        weightGradient(d, x).squaredNorm.squareRoot()
+    }
 }
 
 /// `max(W · x + b, 0)` over the middle axis: one small matrix for every channel.

@@ -1,5 +1,7 @@
 /// Rows of a `scale_shift_table`: how a branch of a block is shifted, scaled and gated.
 package struct Modulation {
+    /// `LN(x) · (1 + scale) + shift`, each `[C]`.
+    package let shift, scale: Parameter.Row
     private let table: Parameter  // [rows, C]
     private let first: Int
 
@@ -8,9 +10,9 @@ package struct Modulation {
     package init(_ table: Parameter, from first: Int) {
         self.table = table
         self.first = first
+        (shift, scale) = (table.row(first), table.row(first + 1))
     }
 
-    package var shift: UnsafePointer<Float> { table.row(first) }
-    package var scale: UnsafePointer<Float> { table.row(first + 1) }
-    package var gate: UnsafePointer<Float> { table.row(first + 2) }
+    /// `x + gate · branch`, `[C]`.
+    package var gate: Parameter.Row { table.row(first + 2) }
 }

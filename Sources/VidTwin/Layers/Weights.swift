@@ -44,43 +44,34 @@ package struct Weights {
 
     /// A parameter whose plain values are used: biases, tables, norms.
     package func callAsFunction(_ name: String, _ shape: [Int]) -> Parameter {
-        plan.add(Parameter(prefix + name, shape), .plain)
+        plan.add(Parameter(prefix + name, shape, .plain))
     }
 
     /// A weight `[O, ...]` used as the matrix `[O, I]` of products.
     package func matrix(_ name: String, _ shape: [Int]) -> Parameter {
-        plan.add(Parameter(prefix + name, shape), .matrix(quantisable: areQuantisable))
+        plan.add(Parameter(prefix + name, shape, .matrix(quantisable: areQuantisable)))
     }
 
     /// A convolution's weight `[O, I, k, k]`, used as the matrix `[O, k·k·I]` of products.
     package func convolution(_ name: String, _ shape: [Int]) -> Parameter {
-        plan.add(Parameter(prefix + name, shape), .convolution)
+        plan.add(Parameter(prefix + name, shape, .convolution))
     }
 }
 
 /// The parameters that a model's layers asked for, to be filled from a source in one go.
 package final class WeightPlan {
-    /// What a layer does with a parameter.
-    package enum Use: Equatable {
-        case plain, convolution
-        /// `quantisable`: may be held in 8 bits.
-        case matrix(quantisable: Bool)
-    }
-
-    package private(set) var requests: [(parameter: Parameter, use: Use)] = []
+    /// The parameters in the order of their making.
+    package private(set) var parameters: [Parameter] = []
 
     package init() {}
-
-    /// The parameters in the order of their making.
-    package var parameters: [Parameter] { requests.map(\.parameter) }
 
     /// Number of weights, position tables apart.
     package var weightCount: Int {
         parameters.lazy.filter { !$0.name.contains("pos_embed") }.reduce(0) { $0 + $1.count }
     }
 
-    fileprivate func add(_ parameter: Parameter, _ use: Use) -> Parameter {
-        requests.append((parameter, use))
+    fileprivate func add(_ parameter: Parameter) -> Parameter {
+        parameters.append(parameter)
         return parameter
     }
 
@@ -89,20 +80,18 @@ package final class WeightPlan {
     ///
     /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name, but
     /// for names of the source of which `unused` says that the model has no use for them.
+    /// `trainable`: every parameter may be changed by an optimizer afterwards.
     package func load(
         from source: any WeightSource, on device: Device, precision: Precision = .float32,
-        unused: (String) -> Bool
+        trainable isTrainable: Bool = false, unused: (String) -> Bool
     ) throws {
         try verify(source, unused: unused)
         // Large ones first, so that the threads end together.
-        let order = requests.indices.sorted {
-            requests[$0].parameter.count > requests[$1].parameter.count
-        }
+        let order = parameters.sorted { $0.count > $1.count }
         let failures = Failures(count: order.count)
         device.parallel(order.count, .other) { task, _ in
-            let request = requests[order[task]]
             do {
-                try WeightPlan.fill(request.parameter, request.use, source, precision)
+                try WeightPlan.fill(order[task], source, precision, trainable: isTrainable)
             } catch {
                 failures[task] = error
             }
@@ -116,7 +105,7 @@ package final class WeightPlan {
         var missing: [String] = []
         var misshapen: [ModelError.Misshapen] = []
         var wanted: Set<String> = []
-        for (parameter, _) in requests {
+        for parameter in parameters {
             wanted.insert(parameter.name)
             guard let shape = found[parameter.name] else {
                 missing.append(parameter.name)
@@ -136,7 +125,8 @@ package final class WeightPlan {
     }
 
     private static func fill(
-        _ parameter: Parameter, _ use: Use, _ source: any WeightSource, _ precision: Precision
+        _ parameter: Parameter, _ source: any WeightSource, _ precision: Precision,
+        trainable isTrainable: Bool
     ) throws {
         let (count, outputs) = (parameter.count, parameter.shape.first ?? 1)
         func memory() throws -> AlignedBuffer {
@@ -156,26 +146,21 @@ package final class WeightPlan {
                         outputs: outputs, inputs: count / outputs, rows: rows.pointer,
                         format: precision.format(quantisable: quantisable))))
         }
-        switch use {
+        // Position tables are not learned.
+        if isTrainable, !parameter.name.contains("pos_embed") {
+            try parameter.fill(
+                .trainable(
+                    TrainableValues(
+                        parameter, value: values, format: precision.format(quantisable: false))))
+            return
+        }
+        switch parameter.use {
         case .plain: parameter.fill(.float32(values))
         case .matrix(let quantisable): try pack(values, quantisable: quantisable)
         case .convolution:
             let rows = try memory()
             channelsLast(values.pointer, parameter.shape, into: rows.pointer)
             try pack(rows, quantisable: false)
-        }
-    }
-
-    /// `[O, I, k, k] -> [O, k, k, I]`.
-    private static func channelsLast(
-        _ x: UnsafePointer<Float>, _ shape: [Int], into y: UnsafeMutablePointer<Float>
-    ) {
-        let (outputs, inputs, taps) = (shape[0], shape[1], shape[2] * shape[3])
-        for o in 0..<outputs {
-            let (from, to) = (x + o * inputs * taps, y + o * inputs * taps)
-            for i in 0..<inputs {
-                for tap in 0..<taps { to[tap * inputs + i] = from[i * taps + tap] }
-            }
         }
     }
 

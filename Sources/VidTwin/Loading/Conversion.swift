@@ -44,8 +44,8 @@ public struct Conversion {
     /// - Throws: `CheckpointError` and `StreamError`.
     public func write(to path: String) throws {
         var entries: [SafeTensorsWriter.Entry] = []
-        for (parameter, use) in plan.requests {
-            let type = elementType(use)
+        for parameter in plan.parameters {
+            let type = elementType(parameter.use)
             entries.append(.init(name: parameter.name, type: type, shape: parameter.shape))
             if type == .int8 {
                 entries.append(
@@ -72,10 +72,10 @@ public struct Conversion {
 
     private func write(_ entries: [SafeTensorsWriter.Entry], to output: Descriptor) throws {
         let writer = try SafeTensorsWriter(output, entries, metadata: metadata)
-        for (parameter, use) in plan.requests {
+        for parameter in plan.parameters {
             var values = [Float](repeating: 0, count: parameter.count)
             try values.withUnsafeMutableBufferPointer { try source.read(parameter.name, into: $0) }
-            switch elementType(use) {
+            switch elementType(parameter.use) {
             case .bfloat16:
                 let narrow = [UInt16](unsafeUninitializedCapacity: values.count) { buffer, count in
                     if let base = buffer.baseAddress {
@@ -94,7 +94,7 @@ public struct Conversion {
     }
 
     /// Vectors and tables stay float32, whatever the precision; so do the small matrices of int8.
-    private func elementType(_ use: WeightPlan.Use) -> ElementType {
+    private func elementType(_ use: Parameter.Use) -> ElementType {
         switch (precision, use) {
         case (.float32, _), (_, .plain): .float32
         case (.bfloat16, _): .bfloat16

@@ -72,7 +72,7 @@ public final class LPIPS: Sendable {
         // One after the other: equal frames then take the same steps and have distance 0 exactly.
         let (fx, fy) = (features(x), features(y))
         return zip(zip(fx, fy), linear).reduce(0.0) { sum, tap in
-            sum + lpipsDistance(tap.0.0, tap.0.1, tap.1)[0]
+            sum + Double(lpipsDistance(tap.0.0, tap.0.1, tap.1).values[0])
         }
     }
 

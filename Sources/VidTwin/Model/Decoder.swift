@@ -16,8 +16,24 @@ package struct Decoder {
 
     /// `[B, T, S, C] -> [B, frames, height, width, 3]`, not clamped
     package func callAsFunction(_ z: Tensor) -> Tensor {
-        let patches = projection(modulatedLayerNorm(trunk(z), modulation))
+        pixels(features(z))
+    }
+
+    /// What the last layer takes: `[B, T, S, C] -> [B, T, S, C]`
+    func features(_ z: Tensor) -> Tensor {
+        modulatedLayerNorm(trunk(z), shift: modulation.shift, scale: modulation.scale)
+    }
+
+    /// The last layer, and patches put together: `[B, T, S, C] -> [B, frames, height, width, 3]`
+    func pixels(_ features: Tensor) -> Tensor {
         let grid = configuration.grid
-        return unpatchify(patches, configuration.patch, rows: grid.rows, columns: grid.columns)
+        return unpatchify(
+            projection(features), configuration.patch, rows: grid.rows, columns: grid.columns)
+    }
+
+    /// The 2-norm of the gradient of the last layer's matrix, where `d` is that of the pixels and
+    /// `features` went in: what the adaptive weight of the adversarial loss compares.
+    func lastLayerGradientNorm(_ d: Tensor, _ features: Tensor) -> Double {
+        projection.weightGradientNorm(patches(d, configuration.patch), features)
     }
 }

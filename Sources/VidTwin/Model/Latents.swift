@@ -9,23 +9,17 @@ public struct Moments: Sendable {
     init(_ moments: Tensor) {
         let d = moments.dim(-1) / 2
         mean = channels(moments, 0..<d)
-        logVariance = channels(moments, d..<2 * d)
-        let count = logVariance.count
-        logVariance.withPointer { values in
-            for i in 0..<count {  // keeps NaN, which is found later
-                values[i] = values[i] < -30 ? -30 : values[i] > 20 ? 20 : values[i]
-            }
-        }
+        logVariance = clamp(channels(moments, d..<2 * d), -30, 20)
     }
 
     /// KL divergence from the unit Gaussian, summed over everything.
-    public var kl: Double {
-        var sum = 0.0
-        for (mean, logVariance) in zip(mean.values, logVariance.values) {
-            let (m, v) = (Double(mean), Double(logVariance))
-            sum += m * m + Math.exp(v) - 1 - v
-        }
-        return sum / 2
+    public var kl: Double { klSum(mean, logVariance) }
+
+    /// `mean + exp(log-variance / 2) · noise`, the noise in the order of the reference's layout.
+    package func sample(_ noise: [Float]) -> Tensor {
+        let noise = channelsLast(noise, clips: mean.dim(0), channels: mean.dim(-1))
+        return sampleGaussian(
+            mean, logVariance, noise: Tensor(mean.shape, noise, on: mean.device))
     }
 }
 
@@ -60,9 +54,9 @@ public struct LatentMoments: Sendable {
     /// `mean + exp(log-variance / 2) · noise`, noise as PyTorch's CPU generator gives it.
     public func sample(_ generator: inout TorchGenerator) -> Latents {
         Latents(
-            structure: sampleGaussian(structure, &generator),
-            dynamicsX: sampleGaussian(dynamicsX, &generator),
-            dynamicsY: sampleGaussian(dynamicsY, &generator))
+            structure: structure.sample(generator.normals(structure.mean.count)),
+            dynamicsX: dynamicsX.sample(generator.normals(dynamicsX.mean.count)),
+            dynamicsY: dynamicsY.sample(generator.normals(dynamicsY.mean.count)))
     }
 }
 

@@ -19,13 +19,23 @@ package struct QFormer {
     }
 
     /// `[B, T, S, C] -> [B·S, Q, c]`
-    package func callAsFunction(_ context: Tensor) -> Tensor {
+    package func callAsFunction(_ context: Tensor, _ dropout: Dropout? = nil) -> Tensor {
         let (B, _, S, _) = context.shape4
-        // What the first layer does among the queries depends on no input: once for all positions.
-        let start = norm(repeated(queries, groups: 1, on: context.device))
-        guard let first = layers.first else { return repeated(start, groups: B * S) }
-        var x = first.gather(repeated(first.attention(start), groups: B * S), context)
-        for layer in layers.dropFirst() { x = layer(x, context) }
+        let start = norm(tensor(of: queries, beside: context))
+        guard let first = layers.first else {
+            return dropped(repeated(start, groups: B * S), dropout, Dropout.inputSite)
+        }
+        var x: Tensor
+        if let dropout {  // every position drops others
+            x = dropped(repeated(start, groups: B * S), dropout, Dropout.inputSite)
+            x = first(x, context, dropout.layer(0))
+        } else {
+            // What the first layer does among the queries depends on no input: once for all positions.
+            x = first.gather(repeated(first.attention(start), groups: B * S), context)
+        }
+        for (index, layer) in layers.enumerated().dropFirst() {
+            x = layer(x, context, dropout?.layer(index))
+        }
         return x
     }
 
@@ -57,15 +67,17 @@ package struct QFormerLayer {
     }
 
     /// x `[B·S, Q, c]`, context `[B, T, S, C] -> [B·S, Q, c]`
-    package func callAsFunction(_ x: Tensor, _ context: Tensor) -> Tensor {
-        gather(attention(x), context)
+    package func callAsFunction(
+        _ x: Tensor, _ context: Tensor, _ dropout: Dropout.Layer? = nil
+    ) -> Tensor {
+        gather(attention(x, dropout), context, dropout)
     }
 
     /// What follows the attention among the queries; shapes as above.
-    func gather(_ x: Tensor, _ context: Tensor) -> Tensor {
+    func gather(_ x: Tensor, _ context: Tensor, _ dropout: Dropout.Layer? = nil) -> Tensor {
         var x = x
-        if let cross { x = cross(x, context: context) }
-        return norm(output(intermediate(x)), adding: x)
+        if let cross { x = cross(x, context: context, dropout) }
+        return norm(dropped(output(intermediate(x)), dropout, .output), adding: x)
     }
 }
 
@@ -86,14 +98,21 @@ package struct QFormerAttention {
     }
 
     /// Among the queries of a position: `[N, Q, c] -> [N, Q, c]`
-    package func callAsFunction(_ x: Tensor) -> Tensor {
-        norm(output(groupAttention(query(x), key(x), value(x), heads: heads)), adding: x)
+    package func callAsFunction(_ x: Tensor, _ dropout: Dropout.Layer? = nil) -> Tensor {
+        let keep = dropout?.mask([x.dim(0), heads, x.dim(1), x.dim(1)], .selfProbabilities, on: x)
+        let gathered = groupAttention(query(x), key(x), value(x), heads: heads, keep: keep)
+        return norm(dropped(output(gathered), dropout, .selfOutput), adding: x)
     }
 
     /// From the queries of a position to its tokens through time:
     /// x `[B·S, Q, c]`, context `[B, T, S, C] -> [B·S, Q, c]`
-    package func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
-        let gathered = crossAttention(query(x), key(context), value(context), heads: heads)
-        return norm(output(gathered), adding: x)
+    package func callAsFunction(
+        _ x: Tensor, context: Tensor, _ dropout: Dropout.Layer? = nil
+    ) -> Tensor {
+        let keep = dropout?.mask(
+            [x.dim(0), heads, x.dim(1), context.dim(1)], .crossProbabilities, on: x)
+        let gathered = crossAttention(
+            query(x), key(context), value(context), heads: heads, keep: keep)
+        return norm(dropped(output(gathered), dropout, .crossOutput), adding: x)
     }
 }

@@ -26,9 +26,25 @@ package struct STBlock {
     /// `[B, T, S, C] -> [B, T, S, C]`; `positions` `[1, T, C]` only in the first block.
     package func callAsFunction(_ x: Tensor, positions: Parameter?) -> Tensor {
         let (a, f) = (attentionModulation, mlpModulation)
-        let h1 = spatialBranch(x, a, spatial)
-        let h2 = temporalBranch(h1, a, temporal, positions: positions)
-        return mlpBranch(h2, f, mlp)
+        let h1 = fused(
+            x,
+            as: {
+                gatedResidual(
+                    $0, gate: a.gate,
+                    spatial(modulatedLayerNorm($0, shift: a.shift, scale: a.scale)))
+            }, fast: { spatialBranch($0, a, spatial) })
+        let h2 = fused(
+            h1,
+            as: { h1 in
+                let input = positions.map { add(h1, $0, along: .time) } ?? h1
+                return gatedResidual(h1, gate: a.gate, temporal(input))
+            }, fast: { temporalBranch($0, a, temporal, positions: positions) })
+        return fused(
+            h2,
+            as: {
+                gatedResidual(
+                    $0, gate: f.gate, mlp(modulatedLayerNorm($0, shift: f.shift, scale: f.scale)))
+            }, fast: { mlpBranch($0, f, mlp) })
     }
 }
 
@@ -51,7 +67,7 @@ package struct Trunk {
     package func callAsFunction(_ x: Tensor) -> Tensor {
         var x = add(x, spacePositions, along: .space)
         for (index, block) in blocks.enumerated() {
-            x = block(x, positions: index == 0 ? timePositions : nil)
+            x = recomputed(x) { block($0, positions: index == 0 ? timePositions : nil) }
         }
         return x
     }

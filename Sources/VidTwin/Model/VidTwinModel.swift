@@ -15,23 +15,29 @@ public final class VidTwinModel: Sendable {
     /// Number of weights, position tables apart.
     public let parameterCount: Int
 
+    /// The parameters that its layers asked for, position tables among them.
+    package let parameters: [Parameter]
+
     private let parts: Parts
 
-    /// Builds the model and fills it with the weights of a source, strictly.
+    /// Builds the model and fills it with the weights of a source, strictly; `trainable`: with weights
+    /// that an optimizer changes, and a way back through them.
     ///
     /// - Throws: `ModelError.weights` with every name that does not fit, or the source's errors.
     package init(
         _ configuration: Configuration, weights source: any WeightSource, device: Device,
-        precision: Precision = .float32
+        precision: Precision = .float32, trainable isTrainable: Bool = false
     ) throws {
         self.configuration = configuration
         self.device = device
         self.precision = precision
         let plan = WeightPlan()
         parts = Parts(Weights(plan), configuration)
+        parameters = plan.parameters
         parameterCount = plan.weightCount
         try plan.load(
-            from: source, on: device, precision: precision, unused: VidTwinModel.isUnused)
+            from: source, on: device, precision: precision, trainable: isTrainable,
+            unused: VidTwinModel.isUnused)
     }
 
     /// The boxes of the paper's figure.
@@ -107,11 +113,35 @@ public final class VidTwinModel: Sendable {
             let z = parts.encoder(clips)
             // Before anything that could hide it: ReLU, or rounding to whole numbers.
             try VidTwinModel.checkFinite(z, "encoder's features")
-            let dynamics = parts.dynamicsHead(z)
-            return LatentMoments(
-                structure: Moments(parts.structureHead(z)), dynamicsX: Moments(dynamics.x),
-                dynamicsY: Moments(dynamics.y))
+            return moments(features: z)
         }
+    }
+
+    private func moments(features z: Tensor, _ dropout: Dropout? = nil) -> LatentMoments {
+        let dynamics = parts.dynamicsHead(z)
+        return LatentMoments(
+            structure: Moments(parts.structureHead(z, dropout)), dynamicsX: Moments(dynamics.x),
+            dynamicsY: Moments(dynamics.y))
+    }
+
+    /// The same for training: recorded where the clips are marked, shapes not checked, values neither.
+    package func moments(of clips: Tensor, _ dropout: Dropout?) -> LatentMoments {
+        device.during(.heads) { moments(features: parts.encoder(clips), dropout) }
+    }
+
+    /// What the decoder's last layer takes, and the clips that it makes of it, not clamped: recorded
+    /// where the latents are marked, values not checked.
+    package func reconstruct(_ latents: Latents) -> (features: Tensor, clips: Tensor) {
+        device.during(.heads) {
+            let features = parts.decoder.features(decoderInput(latents, .all))
+            return (features, parts.decoder.pixels(features))
+        }
+    }
+
+    /// The 2-norm of a gradient at the decoder's last matrix: `d` is that of the reconstructed clips,
+    /// `features` is what `reconstruct` gave beside them.
+    package func lastLayerGradientNorm(_ d: Tensor, _ features: Tensor) -> Double {
+        parts.decoder.lastLayerGradientNorm(d, features)
     }
 
     /// Clips `[B, frames, height, width, 3]` from latents, not clamped to −1…1.
@@ -122,19 +152,23 @@ public final class VidTwinModel: Sendable {
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
         return try device.during(.heads) {
-            let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
-            let dynamics =
-                part == .structure
-                ? nil
-                : (
-                    x: parts.dynamicsTail(latents.dynamicsX),
-                    y: parts.dynamicsTail(latents.dynamicsY)
-                )
-            let clips = parts.decoder(
-                addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y))
+            let clips = parts.decoder(decoderInput(latents, part))
             try VidTwinModel.checkFinite(clips, "reconstruction")
             return clips
         }
+    }
+
+    /// Structure + dynamics along columns + dynamics along rows: `[B, T, S, C]`.
+    private func decoderInput(_ latents: Latents, _ part: Part) -> Tensor {
+        let structure = part == .dynamics ? nil : parts.structureTail(latents.structure)
+        let dynamics =
+            part == .structure
+            ? nil
+            : (
+                x: parts.dynamicsTail(latents.dynamicsX),
+                y: parts.dynamicsTail(latents.dynamicsY)
+            )
+        return addRowAndColumn(structure, columns: dynamics?.x, rows: dynamics?.y)
     }
 
     /// - Throws: `ModelError.nonFinite`.

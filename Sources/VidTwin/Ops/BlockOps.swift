@@ -27,7 +27,7 @@ package func spatialBranch(
         workspace.measure(.norms) {
             kernels.layer_norm(
                 x.pointer + (frame * S + rows.lowerBound) * C, nil, normal, rows.count, C,
-                modulation.scale, 1, modulation.shift, 1e-6)
+                modulation.scale.pointer, 1, modulation.shift.pointer, 1e-6)
         }
         queries.write(normal, rows, qkv, bias: layer.qkv.bias.pointer, workspace)
     }
@@ -43,7 +43,7 @@ package func spatialBranch(
             attended + rows.lowerBound * C, rows: rows.count, projection,
             bias: layer.projection.bias.pointer, into: branch, workspace)
         kernels.gated_residual(
-            x.pointer + at, modulation.gate, branch, out.pointer + at, rows.count, C)
+            x.pointer + at, modulation.gate.pointer, branch, out.pointer + at, rows.count, C)
     }
 
     if frames % device.threads == 0 || frames >= 8 * device.threads {
@@ -185,7 +185,8 @@ package func temporalBranch(
             workspace)
         for t in 0..<T {
             kernels.gated_residual(
-                x.pointer + at(t), modulation.gate, branch + t * P * C, out.pointer + at(t), P, C)
+                x.pointer + at(t), modulation.gate.pointer, branch + t * P * C, out.pointer + at(t),
+                P, C)
         }
     }
     return out
@@ -202,7 +203,8 @@ package func mlpBranch(_ x: Tensor, _ modulation: Modulation, _ mlp: MLP) -> Ten
         let normal = workspace.floats(.rows, rows * C)
         workspace.measure(.norms) {
             kernels.layer_norm(
-                x.pointer + at, nil, normal, rows, C, modulation.scale, 1, modulation.shift, 1e-6)
+                x.pointer + at, nil, normal, rows, C, modulation.scale.pointer, 1,
+                modulation.shift.pointer, 1e-6)
         }
         let (operand, branch) = (
             Operand(normal, rows: rows, for: fc1, workspace), workspace.floats(.branch, rows * C)
@@ -224,7 +226,7 @@ package func mlpBranch(_ x: Tensor, _ modulation: Modulation, _ mlp: MLP) -> Ten
                 hidden, rows: rows, fc2, bias: mlp.fc2.bias.pointer, into: branch, workspace)
         }
         kernels.gated_residual(
-            x.pointer + at, modulation.gate, branch, out.pointer + at, rows, C)
+            x.pointer + at, modulation.gate.pointer, branch, out.pointer + at, rows, C)
     }
     return out
 }

@@ -1,6 +1,7 @@
 import VidTwinKernels
 
-/// The largest of each 2×2 block, odd edges left out: `[N, H, W, C] -> [N, ⌊H/2⌋, ⌊W/2⌋, C]`.
+/// The largest of each 2×2 block, odd edges left out: `[N, H, W, C] -> [N, ⌊H/2⌋, ⌊W/2⌋, C]`. The
+/// gradient goes to the first of equal maxima.
 package func maxPool2x(_ x: Tensor) -> Tensor {
     let (N, H, W, C) = x.shape4
     let (height, width) = (H / 2, W / 2)
@@ -11,12 +12,27 @@ package func maxPool2x(_ x: Tensor) -> Tensor {
             x.pointer + (n * H + 2 * y) * W * C, x.pointer + (n * H + 2 * y + 1) * W * C,
             out.pointer + task * width * C, width, C)
     }
-    return out
+    guard let tape = x.tape else { return out }
+    return tape.record(out) { d in
+        let dx = Tensor(x.shape, on: x.device)
+        if H % 2 != 0 || W % 2 != 0 {
+            elementwise(dx) { at, count in (dx.pointer + at).update(repeating: 0, count: count) }
+        }
+        x.device.parallel(N * height) { task, _ in
+            let (n, y) = (task / height, task % height)
+            let (upper, lower) = ((n * H + 2 * y) * W * C, (n * H + 2 * y + 1) * W * C)
+            kernels.max_pool_row_backward(
+                x.pointer + upper, x.pointer + lower, d.pointer + task * width * C,
+                dx.pointer + upper, dx.pointer + lower, width, C)
+        }
+        tape.add(dx, to: x)
+    }
 }
 
 /// LPIPS of one layer: each pixel's features scaled to length 1, squared differences weighted by
-/// channel, mean over pixels: `[N, H, W, C], [N, H, W, C], [C] -> N` values.
-package func lpipsDistance(_ x: Tensor, _ y: Tensor, _ weight: Parameter) -> [Double] {
+/// channel, mean over pixels: `[N, H, W, C], [N, H, W, C], [C] -> [N]`. The gradient leads to y, whose
+/// all-zero pixels get none; x is what y should be.
+package func lpipsDistance(_ x: Tensor, _ y: Tensor, _ weight: Parameter) -> Tensor {
     let (N, H, W, C) = x.shape4
     precondition(y.shape == x.shape && weight.count == C, "lpipsDistance: \(x.shape), \(y.shape)")
     let sums = Tensor([N * H], on: x.device)
@@ -26,7 +42,19 @@ package func lpipsDistance(_ x: Tensor, _ y: Tensor, _ weight: Parameter) -> [Do
             x.pointer + at, y.pointer + at, weight.pointer, W, C)
     }
     let values = sums.values
-    return (0..<N).map { n in
-        values[n * H..<(n + 1) * H].reduce(0.0) { $0 + Double($1) } / Double(H * W)
+    let distances = (0..<N).map { n in
+        Float(values[n * H..<(n + 1) * H].reduce(0.0) { $0 + Double($1) } / Double(H * W))
+    }
+    let out = Tensor([N], distances, on: x.device)
+    guard let tape = y.tape else { return out }
+    return tape.record(out) { d in
+        let (dy, share) = (Tensor(y.shape, on: y.device), 1 / Float(H * W))
+        y.device.parallel(N * H) { row, _ in
+            let at = row * W * C
+            kernels.lpips_row_backward(
+                x.pointer + at, y.pointer + at, weight.pointer, d.pointer[row / H] * share,
+                dy.pointer + at, W, C)
+        }
+        tape.add(dy, to: y)
     }
 }

@@ -21,5 +21,14 @@ private func meanOverMiddle(_ x: Tensor, outer: Int, middle: Int, inner: Int) ->
             x.pointer + rows.lowerBound * middle * inner, out.pointer + rows.lowerBound * inner,
             rows.count, middle, inner)
     }
-    return out
+    guard let tape = x.tape else { return out }
+    return tape.record(out) { d in  // d / middle, repeated
+        let (dx, share) = (Tensor(x.shape, on: x.device), 1 / Float(middle))
+        x.device.parallel(outer) { o, _ in
+            let (to, from) = (dx.pointer + o * middle * inner, d.pointer + o * inner)
+            for i in 0..<inner { to[i] = from[i] * share }
+            for m in 1..<max(middle, 1) { (to + m * inner).update(from: to, count: inner) }
+        }
+        tape.add(dx, to: x)
+    }
 }

@@ -17,15 +17,28 @@ package final class Parameter: @unchecked Sendable {
         case trainable(TrainableValues)
     }
 
+    /// What the layer that asked for the parameter does with it.
+    package enum Use: Equatable, Sendable {
+        /// Its plain values are read: biases, tables, norms.
+        case plain
+        /// `[O, k…, I]` of products, from a convolution's `[O, I, k…]`.
+        case convolution
+        /// `[O, I]` of products; `quantisable`: may be held in 8 bits.
+        case matrix(quantisable: Bool)
+    }
+
     /// The checkpoint's name.
     package let name: String
     /// The checkpoint's shape.
     package let shape: [Int]
+    /// What it is for.
+    package let use: Use
     package private(set) var form: Form = .empty
 
-    package init(_ name: String, _ shape: [Int]) {
+    package init(_ name: String, _ shape: [Int], _ use: Use = .plain) {
         self.name = name
         self.shape = shape
+        self.use = use
     }
 
     package var count: Int { shape.reduce(1, *) }
@@ -35,24 +48,35 @@ package final class Parameter: @unchecked Sendable {
         self.form = form
     }
 
-    /// The matrix of products.
-    ///
-    /// - Precondition: the form is `.packed`.
-    package var matrix: PackedMatrix {
-        guard case .packed(let matrix) = form else {
-            preconditionFailure("\(name) is \(form), not packed")
-        }
-        return matrix
-    }
-
     /// The values that an optimizer changes, or nil where the parameter is frozen.
     package var trainable: TrainableValues? {
         if case .trainable(let values) = form { values } else { nil }
     }
 
+    /// The matrix of products, `[O, I]`.
+    ///
+    /// - Precondition: the form is `.packed`, or `.trainable` of a parameter that is for products.
+    package var matrix: PackedMatrix {
+        switch form {
+        case .packed(let matrix): return matrix
+        case .trainable(let values): return values.matrix(.forward)
+        default: preconditionFailure("\(name) is \(form), not packed")
+        }
+    }
+
+    /// The matrix of the products that lead back, `[I, O]`.
+    ///
+    /// - Precondition: the form is `.trainable`, or the frozen matrix was packed for the way back.
+    package var transposedMatrix: PackedMatrix {
+        guard case .trainable(let values) = form else {
+            preconditionFailure("\(name) is \(form): nothing leads back through it")
+        }
+        return values.matrix(.backward)
+    }
+
     /// The plain values.
     ///
-    /// - Precondition: the form is `.float32`.
+    /// - Precondition: the form is `.float32` or `.trainable`.
     package var pointer: UnsafePointer<Float> {
         switch form {
         case .float32(let buffer): return UnsafePointer(buffer.pointer)
@@ -61,37 +85,63 @@ package final class Parameter: @unchecked Sendable {
         }
     }
 
-    /// One row of a `[rows, width]` table.
-    package func row(_ index: Int) -> UnsafePointer<Float> {
+    /// One row of a `[rows, width]` table, as a value.
+    package func row(_ index: Int) -> Row {
         precondition(shape.count == 2 && index < shape[0], "\(name) \(shape) has no row \(index)")
-        return pointer + index * shape[1]
+        return Row(parameter: self, index: index)
+    }
+
+    /// A row of a table: where its values and their gradient are.
+    package struct Row: Sendable {
+        package let parameter: Parameter
+        package let index: Int
+
+        /// Values of the row.
+        package var count: Int { parameter.shape[1] }
+        /// The first value.
+        package var pointer: UnsafePointer<Float> { parameter.pointer + index * count }
     }
 }
 
-/// Values that an optimizer changes, and their gradient.
+/// Values that an optimizer changes, their gradient, and the copies of a matrix that products use,
+/// remade after each change: a forward pass then gives the bits that inference gives.
 ///
 /// One thread at a time.
 package final class TrainableValues: @unchecked Sendable {
-    /// The values, in the checkpoint's shape, row-major, float32.
+    /// Which product a packed copy is for.
+    package enum Direction: Int, CaseIterable { case forward, backward }
+
+    /// The master values, in the checkpoint's shape, row-major, float32.
     package let value: AlignedBuffer
     /// What was added up since `zeroGradient`, in the same order.
     package let gradient: AlignedBuffer
     /// Whether anything was added to the gradient since it was zeroed.
     package var hasGradient = false
-    /// Number of values.
-    package let count: Int
 
-    /// Values in the parameter's shape, with a gradient of zeros.
-    ///
+    private let shape: [Int]
+    private let use: Parameter.Use
+    private let format: WeightFormat
+    private var packed = [PackedMatrix?](repeating: nil, count: Direction.allCases.count)
+    private let name: String
+
+    /// - Parameters:
+    ///   - value: in the parameter's shape.
+    ///   - format: of the copies for products, float32 or bfloat16.
     /// - Throws: `ModelError.memory`.
-    package init(_ parameter: Parameter, value: AlignedBuffer) throws {
+    package init(_ parameter: Parameter, value: AlignedBuffer, format: WeightFormat = .float32)
+        throws
+    {
         guard let gradient = AlignedBuffer(count: parameter.count) else {
             throw ModelError.memory(
                 what: "the gradient of \(parameter.name)", bytes: 4 * parameter.count)
         }
-        (self.value, self.gradient, count) = (value, gradient, parameter.count)
+        (self.value, self.gradient, self.format) = (value, gradient, format)
+        (name, shape, use) = (parameter.name, parameter.shape, parameter.use)
         zeroGradient()
     }
+
+    /// Number of values.
+    package var count: Int { shape.reduce(1, *) }
 
     /// Sets the gradient to zero.
     package func zeroGradient() {
@@ -99,6 +149,56 @@ package final class TrainableValues: @unchecked Sendable {
         hasGradient = false
     }
 
-    /// Says that the values were changed.
-    package func valuesChanged() {}
+    /// Says that the values were changed: packed copies are made anew.
+    package func valuesChanged() {
+        for direction in packed.indices { packed[direction] = nil }
+    }
+
+    /// Whether products use it.
+    package var isMatrix: Bool { use != .plain }
+
+    /// The packed copy for a direction, made now if it is not there: `[O, I]` forward, `[I, O]`
+    /// backward.
+    package func matrix(_ direction: Direction) -> PackedMatrix {
+        if let matrix = packed[direction.rawValue] { return matrix }
+        precondition(isMatrix, "\(name) \(shape) is asked for as a matrix")
+        let (outputs, inputs) = (shape[0], count / max(shape[0], 1))
+        do {
+            let matrix: PackedMatrix
+            if use == .convolution {
+                guard let rows = AlignedBuffer(count: count) else {
+                    throw ProductError(description: "no memory for \(4 * count) bytes")
+                }
+                channelsLast(value.pointer, shape, into: rows.pointer)
+                matrix = try pack(rows.pointer, outputs, inputs, direction)
+            } else {
+                matrix = try pack(value.pointer, outputs, inputs, direction)
+            }
+            packed[direction.rawValue] = matrix
+            return matrix
+        } catch {
+            fatalError("packing \(name): \(error)")
+        }
+    }
+
+    private func pack(
+        _ rows: UnsafePointer<Float>, _ outputs: Int, _ inputs: Int, _ direction: Direction
+    ) throws -> PackedMatrix {
+        direction == .forward
+            ? try PackedMatrix(outputs: outputs, inputs: inputs, rows: rows, format: format)
+            : try PackedMatrix(transposing: rows, outputs: outputs, inputs: inputs, format: format)
+    }
+}
+
+/// A convolution's weights with the channels last: `[O, I, k…] -> [O, k…, I]`.
+package func channelsLast(
+    _ x: UnsafePointer<Float>, _ shape: [Int], into y: UnsafeMutablePointer<Float>
+) {
+    let (outputs, inputs, taps) = (shape[0], shape[1], shape.dropFirst(2).reduce(1, *))
+    for o in 0..<outputs {
+        let (from, to) = (x + o * inputs * taps, y + o * inputs * taps)
+        for i in 0..<inputs {
+            for tap in 0..<taps { to[tap * inputs + i] = from[i * taps + tap] }
+        }
+    }
 }

@@ -23,17 +23,25 @@ public struct Tensor: Sendable {
     /// Sizes of the axes, slowest first.
     public let shape: [Int]
     package let storage: Storage
+    /// Where a tape knows this tensor; nil where nothing is recorded.
+    package let node: Tape.Node?
 
     /// An uninitialised tensor.
     package init(_ shape: [Int], on device: Device) {
         self.shape = shape
         storage = Storage(device, count: shape.reduce(1, *))
+        node = nil
     }
 
-    private init(_ shape: [Int], _ storage: Storage) {
-        self.shape = shape
-        self.storage = storage
+    private init(_ shape: [Int], _ storage: Storage, _ node: Tape.Node?) {
+        (self.shape, self.storage, self.node) = (shape, storage, node)
     }
+
+    /// The same elements under a tape's mark.
+    func marked(_ node: Tape.Node) -> Tensor { Tensor(shape, storage, node) }
+
+    /// The same elements, unknown to any tape.
+    package var unmarked: Tensor { node == nil ? self : Tensor(shape, storage, nil) }
 
     /// A tensor with these values in row-major order.
     ///
@@ -63,6 +71,15 @@ public struct Tensor: Sendable {
         withPointer { Array(UnsafeBufferPointer(start: $0, count: count)) }
     }
 
+    /// The sum of the squares, in double.
+    package var squaredNorm: Double {
+        withPointer { x in
+            var total = 0.0
+            for i in 0..<count { total += Double(x[i]) * Double(x[i]) }
+            return total
+        }
+    }
+
     /// The size of an axis; negative counts from the last.
     public func dim(_ axis: Int) -> Int { shape[axis < 0 ? shape.count + axis : axis] }
 
@@ -87,6 +104,6 @@ public struct Tensor: Sendable {
     /// The same elements under another shape.
     package func reshaped(_ shape: [Int]) -> Tensor {
         precondition(shape.reduce(1, *) == count, "\(self.shape) cannot become \(shape)")
-        return Tensor(shape, storage)
+        return Tensor(shape, storage, node)
     }
 }
