@@ -1,28 +1,25 @@
+import VidTwinKernels
+
 /// What the Q-Former drops while it is trained: elements by a mask of a counter, a site and a clip, so
 /// that any division of a batch drops the same (reference: vidtwin/modules/qformer.py @d6ad92d).
 package struct Dropout {
     /// Probabilities of dropping: of features, of attention's probabilities.
     package let hidden, attention: Double
-    /// Writes 0 or 1 / (1 − p) for each of `count` elements of a clip (counted from the first of this
-    /// batch) at a site.
-    package let multipliers:
-        (_ p: Double, _ site: UInt32, _ clip: Int, UnsafeMutableBufferPointer<Float>) -> Void
-    /// Clips that are computed together.
-    package let clips: Int
+    /// Clips that are computed together, and the number of the first one within the batch.
+    package let clips, firstClip: Int
+    private let random: Philox
+    private let batch: UInt32
 
     package init(
-        hidden: Double, attention: Double, clips: Int,
-        multipliers:
-            @escaping (
-                _ p: Double, _ site: UInt32, _ clip: Int, UnsafeMutableBufferPointer<Float>
-            ) -> Void
+        hidden: Double, attention: Double, clips: Int, firstClip: Int, batch: Int, _ random: Philox
     ) {
         (self.hidden, self.attention) = (hidden, attention)
-        (self.clips, self.multipliers) = (clips, multipliers)
+        (self.clips, self.firstClip) = (clips, firstClip)
+        (self.random, self.batch) = (random, UInt32(truncatingIfNeeded: batch))
     }
 
     /// After the first norm of the queries.
-    package static let inputSite: UInt32 = 16
+    package static let inputSite = Philox.Site.queries
 
     /// Places within a layer, and their distance from the layer's first site.
     package enum Place: UInt32 {
@@ -46,7 +43,7 @@ package struct Dropout {
 
     /// The layer of this number.
     package func layer(_ index: Int) -> Layer {
-        Layer(dropout: self, first: 32 + 8 * UInt32(index))
+        Layer(dropout: self, first: Philox.Site.layer(index))
     }
 
     fileprivate func mask(
@@ -55,10 +52,16 @@ package struct Dropout {
         if p == 0 { return nil }
         let mask = Tensor(shape, on: other.device)
         let count = mask.count / clips
-        other.device.parallel(clips) { clip, _ in
-            multipliers(
-                p, site, clip,
-                UnsafeMutableBufferPointer(start: mask.pointer + clip * count, count: count))
+        let parts = Partition(rows: count, target: 1 << 15)
+        let kept = Float(1 / (1 - p))
+        other.device.parallel(clips * parts.tasks) { task, workspace in
+            let (clip, part) = (task / parts.tasks, parts[task % parts.tasks])
+            let keeps = workspace.memory(.rows, part.count, of: Bool.self)
+            random.keeps(
+                part, dropping: p, site: site,
+                clip: UInt32(truncatingIfNeeded: firstClip + clip), batch: batch, into: keeps)
+            let out = mask.pointer + clip * count + part.lowerBound
+            for i in 0..<part.count { out[i] = keeps[i] ? kept : 0 }
         }
         return mask
     }

@@ -60,6 +60,16 @@ package struct Weights {
 
 /// The parameters that a model's layers asked for, to be filled from a source in one go.
 package final class WeightPlan {
+    /// What is done with weights after they are loaded.
+    package enum Training: Sendable {
+        /// Nothing: they are packed, and gradients cannot pass.
+        case none
+        /// Gradients pass them and change nothing: a loss's network.
+        case ledThrough
+        /// An optimizer changes them.
+        case changed
+    }
+
     /// The parameters in the order of their making.
     package private(set) var parameters: [Parameter] = []
 
@@ -80,10 +90,9 @@ package final class WeightPlan {
     ///
     /// Strict: throws `ModelError.weights` with every missing, unexpected and mis-shaped name, but
     /// for names of the source of which `unused` says that the model has no use for them.
-    /// `trainable`: every parameter may be changed by an optimizer afterwards.
     package func load(
         from source: any WeightSource, on device: Device, precision: Precision = .float32,
-        trainable isTrainable: Bool = false, unused: (String) -> Bool
+        training: Training = .none, unused: (String) -> Bool
     ) throws {
         try verify(source, unused: unused)
         // Large ones first, so that the threads end together.
@@ -91,7 +100,7 @@ package final class WeightPlan {
         let failures = Failures(count: order.count)
         device.parallel(order.count, .other) { task, _ in
             do {
-                try WeightPlan.fill(order[task], source, precision, trainable: isTrainable)
+                try WeightPlan.fill(order[task], source, precision, training: training)
             } catch {
                 failures[task] = error
             }
@@ -126,7 +135,7 @@ package final class WeightPlan {
 
     private static func fill(
         _ parameter: Parameter, _ source: any WeightSource, _ precision: Precision,
-        trainable isTrainable: Bool
+        training: Training
     ) throws {
         let (count, outputs) = (parameter.count, parameter.shape.first ?? 1)
         func memory() throws -> AlignedBuffer {
@@ -147,11 +156,12 @@ package final class WeightPlan {
                         format: precision.format(quantisable: quantisable))))
         }
         // Position tables are not learned.
-        if isTrainable, !parameter.name.contains("pos_embed") {
+        if training != .none, !parameter.name.contains("pos_embed") {
             try parameter.fill(
                 .trainable(
                     TrainableValues(
-                        parameter, value: values, format: precision.format(quantisable: false))))
+                        parameter, value: values, format: precision.format(quantisable: false),
+                        ledThrough: training == .ledThrough)))
             return
         }
         switch parameter.use {

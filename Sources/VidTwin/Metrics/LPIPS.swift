@@ -30,12 +30,20 @@ public final class LPIPS: Sendable {
     ///
     /// - Throws: `MetricError.weights` where something is missing, or `CheckpointError`.
     public convenience init(paths: [String], device: Device) throws {
-        let checkpoints = try paths.map { try Checkpoint(path: $0, allowingLegacy: true) }
-        let sources = try paths.map { Source(path: $0, sha256: try FileDigest.sha256(path: $0)) }
-        try self.init(LPIPSWeights(checkpoints), sources: sources, device: device)
+        try self.init(paths: paths, device: device, leadsBack: false)
     }
 
-    package init(_ source: any WeightSource, sources: [Source], device: Device) throws {
+    /// The same; `leadsBack`: gradients can pass it, for a loss.
+    package convenience init(paths: [String], device: Device, leadsBack: Bool) throws {
+        let checkpoints = try paths.map { try Checkpoint(path: $0, allowingLegacy: true) }
+        let sources = try paths.map { Source(path: $0, sha256: try FileDigest.sha256(path: $0)) }
+        try self.init(
+            LPIPSWeights(checkpoints), sources: sources, device: device, leadsBack: leadsBack)
+    }
+
+    package init(
+        _ source: any WeightSource, sources: [Source], device: Device, leadsBack: Bool = false
+    ) throws {
         self.device = device
         self.sources = sources
         let plan = WeightPlan()
@@ -52,7 +60,9 @@ public final class LPIPS: Sendable {
             (weights / "linear" / tap)("weight", [1, width, 1, 1])
         }
         do {
-            try plan.load(from: source, on: device) { _ in true }
+            try plan.load(
+                from: source, on: device, training: leadsBack ? .ledThrough : .none
+            ) { _ in true }
         } catch ModelError.weights(let path, _, _, let misshapen) {
             throw MetricError.weights(
                 "\(path): "
@@ -70,21 +80,24 @@ public final class LPIPS: Sendable {
             throw MetricError.small(width: x.width, height: x.height, least: 16)
         }
         // One after the other: equal frames then take the same steps and have distance 0 exactly.
-        let (fx, fy) = (features(x), features(y))
-        return zip(zip(fx, fy), linear).reduce(0.0) { sum, tap in
-            sum + Double(lpipsDistance(tap.0.0, tap.0.1, tap.1).values[0])
-        }
+        let (fx, fy) = (features(pixels(x)), features(pixels(y)))
+        return distances(fx, fy).reduce(0.0) { $0 + Double($1.values[0]) }
     }
 
-    /// What the trunk makes of a frame, at the five taps.
-    private func features(_ frame: MetricFrame) -> [Tensor] {
-        var x = Tensor([1, frame.height, frame.width, 3], on: device)
-        x.withPointer { out in
-            for i in frame.values.indices {
-                let channel = i % 3
-                out[i] = (frame.values[i] * 2 - 1 - LPIPS.shift[channel]) / LPIPS.scale[channel]
-            }
-        }
+    /// The distances of pictures at the five taps, each `[N]`, from what `features` made of them; their
+    /// sum is the metric. Gradients lead to y.
+    package func distances(_ x: [Tensor], _ y: [Tensor]) -> [Tensor] {
+        zip(zip(x, y), linear).map { lpipsDistance($0.0, $0.1, $1) }
+    }
+
+    /// A frame in −1…1: `[1, H, W, 3]`.
+    private func pixels(_ frame: MetricFrame) -> Tensor {
+        Tensor([1, frame.height, frame.width, 3], frame.values.map { $0 * 2 - 1 }, on: device)
+    }
+
+    /// What the trunk makes of pictures `[N, H, W, 3]` in −1…1, at the five taps.
+    package func features(_ pictures: Tensor) -> [Tensor] {
+        var x = normalisedChannels(pictures, means: LPIPS.shift, deviations: LPIPS.scale)
         var (taps, convolution): ([Tensor], Int) = ([], 0)
         for layer in LPIPS.layers {
             guard layer != nil else {

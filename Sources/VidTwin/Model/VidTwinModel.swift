@@ -36,7 +36,8 @@ public final class VidTwinModel: Sendable {
         parameters = plan.parameters
         parameterCount = plan.weightCount
         try plan.load(
-            from: source, on: device, precision: precision, trainable: isTrainable,
+            from: source, on: device, precision: precision,
+            training: isTrainable ? .changed : .none,
             unused: VidTwinModel.isUnused)
     }
 

@@ -58,3 +58,29 @@ package func lpipsDistance(_ x: Tensor, _ y: Tensor, _ weight: Parameter) -> Ten
         tape.add(dy, to: y)
     }
 }
+
+/// `(x − mean) / deviation`, by channel: `[..., C] -> [..., C]`.
+package func normalisedChannels(_ x: Tensor, means: [Float], deviations: [Float]) -> Tensor {
+    let (out, C) = (Tensor(x.shape, on: x.device), x.dim(-1))
+    precondition(means.count == C && deviations.count == C, "normalisedChannels: \(x.shape)")
+    let partition = Partition(rows: x.rows, target: 4096)
+    x.device.parallel(partition.tasks) { task, _ in
+        for row in partition[task] {
+            for c in 0..<C {
+                out.pointer[row * C + c] = (x.pointer[row * C + c] - means[c]) / deviations[c]
+            }
+        }
+    }
+    guard let tape = x.tape else { return out }
+    return tape.record(out) { d in
+        let dx = Tensor(x.shape, on: x.device)
+        d.device.parallel(partition.tasks) { task, _ in
+            for row in partition[task] {
+                for c in 0..<C {
+                    dx.pointer[row * C + c] = d.pointer[row * C + c] / deviations[c]
+                }
+            }
+        }
+        tape.add(dx, to: x)
+    }
+}

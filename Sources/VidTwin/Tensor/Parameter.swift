@@ -114,10 +114,14 @@ package final class TrainableValues: @unchecked Sendable {
     /// The master values, in the checkpoint's shape, row-major, float32.
     package let value: AlignedBuffer
     /// What was added up since `zeroGradient`, in the same order.
-    package let gradient: AlignedBuffer
+    package var gradient: AlignedBuffer {
+        guard let sums else { preconditionFailure("\(name) is led through, not trained") }
+        return sums
+    }
     /// Whether anything was added to the gradient since it was zeroed.
     package var hasGradient = false
 
+    private let sums: AlignedBuffer?
     private let shape: [Int]
     private let use: Parameter.Use
     private let format: WeightFormat
@@ -127,15 +131,18 @@ package final class TrainableValues: @unchecked Sendable {
     /// - Parameters:
     ///   - value: in the parameter's shape.
     ///   - format: of the copies for products, float32 or bfloat16.
+    ///   - ledThrough: whether gradients only pass it, as they do a loss's network.
     /// - Throws: `ModelError.memory`.
-    package init(_ parameter: Parameter, value: AlignedBuffer, format: WeightFormat = .float32)
-        throws
-    {
-        guard let gradient = AlignedBuffer(count: parameter.count) else {
+    package init(
+        _ parameter: Parameter, value: AlignedBuffer, format: WeightFormat = .float32,
+        ledThrough: Bool = false
+    ) throws {
+        sums = ledThrough ? nil : AlignedBuffer(count: parameter.count)
+        if sums == nil, !ledThrough {
             throw ModelError.memory(
                 what: "the gradient of \(parameter.name)", bytes: 4 * parameter.count)
         }
-        (self.value, self.gradient, self.format) = (value, gradient, format)
+        (self.value, self.format) = (value, format)
         (name, shape, use) = (parameter.name, parameter.shape, parameter.use)
         zeroGradient()
     }
@@ -145,7 +152,7 @@ package final class TrainableValues: @unchecked Sendable {
 
     /// Sets the gradient to zero.
     package func zeroGradient() {
-        gradient.pointer.update(repeating: 0, count: count)
+        sums?.pointer.update(repeating: 0, count: count)
         hasGradient = false
     }
 
@@ -154,14 +161,14 @@ package final class TrainableValues: @unchecked Sendable {
         for direction in packed.indices { packed[direction] = nil }
     }
 
-    /// Whether products use it.
-    package var isMatrix: Bool { use != .plain }
+    /// Whether products use it and a copy for them is not made yet.
+    package var wantsPacking: Bool { use != .plain && packed.contains { $0 == nil } }
 
     /// The packed copy for a direction, made now if it is not there: `[O, I]` forward, `[I, O]`
     /// backward.
     package func matrix(_ direction: Direction) -> PackedMatrix {
         if let matrix = packed[direction.rawValue] { return matrix }
-        precondition(isMatrix, "\(name) \(shape) is asked for as a matrix")
+        precondition(use != .plain, "\(name) \(shape) is asked for as a matrix")
         let (outputs, inputs) = (shape[0], count / max(shape[0], 1))
         do {
             let matrix: PackedMatrix

@@ -35,8 +35,11 @@ package protocol BatchComputation: AnyObject {
     ) throws -> [String: Double]
 
     /// The terms of clips in evaluation mode, named as in the log without `val/`, and their
-    /// reconstruction, `[B, T, H, W, 3]`, limited to −1…1. Nothing is changed.
-    func validate(_ clips: Tensor) throws -> (terms: [String: Double], reconstruction: Tensor)
+    /// reconstruction, `[B, T, H, W, 3]`, limited to −1…1; those of the adversarial losses where they
+    /// count. Nothing is changed.
+    func validate(
+        _ clips: Tensor, generatorActive: Bool, discriminatorActive: Bool
+    ) throws -> (terms: [String: Double], reconstruction: Tensor)
 }
 
 /// A named state beside the parameters: running statistics of a norm, or how many batches they saw.

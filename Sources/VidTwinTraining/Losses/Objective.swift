@@ -1,0 +1,328 @@
+import Glibc
+package import VidTwin
+import VidTwinKernels
+
+/// What VidTwin is trained to do: the terms of a micro-batch and their gradients, in one pass back
+/// through the model (docs/TRAINING.md has the formulas).
+package final class Objective: BatchComputation {
+    /// What is drawn, and how memory is used.
+    package struct Options: Sendable {
+        /// Of noise, dropout and order.
+        package var seed: UInt64 = 23
+        /// Whether latents are sampled; else their means are used.
+        package var samples = true
+        /// Dropout of the Q-Former: features, attention's probabilities.
+        package var hiddenDropout = 0.1, attentionDropout = 0.1
+        /// Whether blocks keep their input alone and are computed again on the way back.
+        package var recomputesBlocks = false
+
+        package init() {}
+    }
+
+    package let generatorParameters: [Parameter]
+    package let discriminatorParameters: [Parameter]
+    package var lecam: (real: Double, fake: Double) = (0, 0)
+    /// The model that is trained.
+    package let model: VidTwinModel
+
+    private let loss: LossConfiguration
+    private let options: Options
+    private let discriminator: Discriminator
+    private let perceptual: LPIPS?
+    private let logVariance: Parameter
+    private let random: Philox
+
+    /// Builds model and discriminator and fills them from one source with the names of a training
+    /// checkpoint: the model's (those too that get no gradient), `loss.logvar`,
+    /// `loss.discriminator.main.…`.
+    ///
+    /// - Throws: `ModelError.weights`, or the source's errors; `ModelError.configuration` where frames
+    ///   are too small for the discriminator or LPIPS is missing.
+    package init(
+        _ configuration: Configuration, _ loss: LossConfiguration, weights: any WeightSource,
+        perceptual: LPIPS?, on device: Device, precision: Precision = .float32,
+        _ options: Options = Options()
+    ) throws {
+        if loss.perceptualWeight > 0, perceptual == nil {
+            throw ModelError.configuration(
+                path: configuration.path, key: "loss_config.params.perceptual_weight",
+                expected: "0, or weights of LPIPS (--lpips FILE)",
+                found: "\(loss.perceptualWeight) and no weights")
+        }
+        (self.loss, self.options, self.perceptual) = (loss, options, perceptual)
+        random = Philox(seed: options.seed)
+        model = try VidTwinModel(
+            configuration, weights: weights, device: device, precision: precision, trainable: true)
+        let plan = WeightPlan()
+        let unused = Objective.unusedParameters(Weights(plan), configuration)
+        logVariance = (Weights(plan) / "loss")("logvar", [])
+        let main = "loss.discriminator.main"
+        let before = plan.parameters.count
+        discriminator = Discriminator(
+            Weights(plan) / "loss" / "discriminator" / "main", loss, name: main)
+        discriminatorParameters = Array(plan.parameters[before...])
+        try plan.load(from: weights, on: device, training: .changed) { _ in true }
+        for buffer in discriminator.buffers where weights.shapes[buffer.name] != nil {
+            try buffer.values.withUnsafeMutableBufferPointer {
+                try weights.read(buffer.name, into: $0)
+            }
+        }
+        let learned = model.parameters.filter { $0.trainable != nil } + unused
+        generatorParameters =
+            GeneratorOrder.sorted(learned) + (loss.learnsLogVariance ? [logVariance] : [])
+        guard
+            discriminator.accepts(
+                frames: configuration.frames, height: configuration.height,
+                width: configuration.width)
+        else {
+            throw ModelError.configuration(
+                path: configuration.path, key: "loss_config.params.disc_num_layers",
+                expected: "a discriminator that frames of the model's size suffice for",
+                found: "\(loss.discriminatorLayers) layers for \(configuration.frames) frames of "
+                    + "\(configuration.width)x\(configuration.height)")
+        }
+    }
+
+    package var discriminatorBuffers: [StateBuffer] { discriminator.buffers }
+
+    package var fixedLogVariance: Float? {
+        loss.learnsLogVariance ? nil : logVariance.pointer[0]
+    }
+
+    package func microBatch(
+        _ clips: Tensor, batch: Int, firstClip: Int, scale: Double, generatorActive: Bool,
+        discriminatorActive: Bool
+    ) throws -> [String: Double] {
+        let B = clips.dim(0)
+        prepareProducts()
+        let tape = Tape(recomputes: options.recomputesBlocks)
+        defer { tape.discard() }
+        let moments = model.moments(
+            of: tape.watch(clips, gradient: false),
+            Dropout(
+                hidden: options.hiddenDropout, attention: options.attentionDropout, clips: B,
+                firstClip: firstClip, batch: batch, random))
+        let kl = moments.klDivergence
+        let latents =
+            options.samples ? sample(moments, batch: batch, firstClip: firstClip) : moments.mean
+        let (features, y) = model.reconstruct(latents)
+
+        var (terms, gradient) = reconstruction(clips, y.unmarked, scale: scale)
+        terms["kl_loss"] = kl.value
+        terms["total_loss", default: 0] += loss.klWeight * kl.value
+        terms["disc_factor"] = generatorActive ? loss.adversarialFactor : 0
+        if generatorActive {
+            gradient = adversarial(
+                y.unmarked, features.unmarked, gradient, scale: scale, &terms)
+        } else {
+            gradient = combined(Float(scale), gradient, 0, gradient)
+        }
+        let klScale = Tensor([1], [Float(loss.klWeight * scale)], on: clips.device)
+        tape.backward([(y, gradient)] + kl.tensors.map { ($0, klScale) })
+        if discriminatorActive {
+            terms.merge(trainDiscriminator(clips, y.unmarked, scale: scale)) { $1 }
+        }
+        return terms
+    }
+
+    package func validate(
+        _ clips: Tensor, generatorActive: Bool, discriminatorActive: Bool
+    ) throws -> (terms: [String: Double], reconstruction: Tensor) {
+        prepareProducts()
+        let moments = model.moments(of: clips, nil)
+        let y = model.reconstruct(moments.mean).clips
+        var terms = reconstruction(clips, y, scale: nil).terms
+        let kl = moments.klDivergence
+        terms["kl_loss"] = kl.value
+        terms["total_loss", default: 0] += loss.klWeight * kl.value
+        terms["disc_factor"] = generatorActive ? loss.adversarialFactor : 0
+        if generatorActive || discriminatorActive {
+            let fake = discriminator(y, training: false)
+            if generatorActive {
+                terms["d_weight"] = 0
+                terms["g_loss"] =
+                    AdversarialLoss.generator(fake, usesCrossEntropy: loss.usesCrossEntropy).value
+            }
+            if discriminatorActive {
+                let real = discriminator(clips, training: false)
+                let value =
+                    AdversarialLoss.discriminator(real, areReal: true, loss.discriminatorLoss).value
+                    + AdversarialLoss.discriminator(fake, areReal: false, loss.discriminatorLoss)
+                    .value
+                terms["logits_real"] = mean(real)
+                terms["logits_fake"] = mean(fake)
+                terms["non_saturated_d_loss"] = value
+                terms["disc_loss"] = loss.adversarialFactor * value
+            }
+        }
+        return (terms, clamp(y, -1, 1))
+    }
+
+    /// Packed copies of what the last step changed, made by all threads.
+    private func prepareProducts() {
+        let stale = (generatorParameters + discriminatorParameters).filter {
+            $0.trainable?.wantsPacking ?? false
+        }
+        model.device.parallel(2 * stale.count) { task, _ in
+            _ = stale[task / 2].trainable?.matrix(task % 2 == 0 ? .forward : .backward)
+        }
+    }
+
+    // MARK: - The generator's terms
+
+    /// Mean + deviation · noise, drawn by clip in the order of the reference's layout.
+    private func sample(_ moments: LatentMoments, batch: Int, firstClip: Int) -> Latents {
+        func noise(_ like: Tensor, _ site: UInt32) -> [Float] {
+            let (B, count) = (like.dim(0), like.count / like.dim(0))
+            return [Float](unsafeUninitializedCapacity: like.count) { out, used in
+                let base = out.baseAddress
+                like.device.parallel(B) { clip, _ in
+                    guard let base else { return }
+                    random.normals(
+                        0..<count, site: site, clip: UInt32(truncatingIfNeeded: firstClip + clip),
+                        batch: UInt32(truncatingIfNeeded: batch), into: base + clip * count)
+                }
+                used = like.count
+            }
+        }
+        func sampled(_ moments: Moments, _ site: UInt32) -> Tensor {
+            moments.sample(noise(moments.mean, site))
+        }
+        return Latents(
+            structure: sampled(moments.structure, Philox.Site.structure),
+            dynamicsX: sampled(moments.dynamicsX, Philox.Site.dynamicsX),
+            dynamicsY: sampled(moments.dynamicsY, Philox.Site.dynamicsY))
+    }
+
+    /// L1 and LPIPS, weighed by the learned variance: terms, and the gradient of `nll_loss` by y; with a
+    /// scale, that of the log-variance is added to its parameter.
+    private func reconstruction(
+        _ x: Tensor, _ y: Tensor, scale: Double?
+    ) -> (terms: [String: Double], gradient: Tensor) {
+        let (B, T, H, W, _) = x.shape5
+        let (n, P) = (Double(B * T), Double(3 * H * W))
+        let (lambda, weight) = (Double(logVariance.pointer[0]), loss.perceptualWeight)
+        let precision = exp(-lambda)
+        let difference = AbsoluteDifference(x, y)
+        var gradient = difference.gradient(Float(precision / n))
+        var distance = 0.0
+        if weight > 0, let perceptual {
+            let frames = [B * T, H, W, 3]
+            let distances = PerceptualTerm(perceptual)(
+                x.reshaped(frames), y.reshaped(frames),
+                upstream: scale == nil
+                    ? nil : Float(weight * P * precision / n))
+            distance = distances.sum
+            if let more = distances.gradient { gradient = combined(1, gradient, 1, more) }
+        }
+        let sum = difference.sum + weight * P * distance
+        let nll = (sum * precision) / n + P * lambda
+        if let scale, loss.learnsLogVariance, let values = logVariance.trainable {
+            values.gradient.pointer[0] += Float(scale * (P - sum * precision / n))
+            values.hasGradient = true
+        }
+        return (
+            [
+                "nll_loss": nll, "rec_loss": sum / (n * P), "p_loss": distance / n,
+                "logvar": lambda, "total_loss": nll,
+            ], gradient
+        )
+    }
+
+    /// The adversarial term: its value and adaptive weight, and `scale` times the gradient of nll and of
+    /// the weighed term together.
+    private func adversarial(
+        _ y: Tensor, _ features: Tensor, _ dnll: Tensor, scale: Double,
+        _ terms: inout [String: Double]
+    ) -> Tensor {
+        // The discriminator is led through, not trained.
+        let tape = Tape(trainsParameters: false)
+        let watched = tape.watch(y)
+        let logits = discriminator(watched, training: true)
+        let g = AdversarialLoss.generator(logits, usesCrossEntropy: loss.usesCrossEntropy)
+        tape.backward([(logits, g.gradient)])
+        terms["g_loss"] = g.value
+        guard let dg = tape.gradient(of: watched), loss.adversarialFactor > 0 else {
+            terms["d_weight"] = 0
+            return combined(Float(scale), dnll, 0, dnll)
+        }
+        let (a, b) = (
+            model.lastLayerGradientNorm(dnll, features), model.lastLayerGradientNorm(dg, features)
+        )
+        let weight = loss.adversarialWeight * min(max(a / (b + 1e-4), 0), 1e4)
+        terms["d_weight"] = weight
+        terms["total_loss", default: 0] += weight * loss.adversarialFactor * g.value
+        return combined(
+            Float(scale), dnll, Float(scale * weight * loss.adversarialFactor), dg)
+    }
+
+    // MARK: - The discriminator's terms
+
+    private func trainDiscriminator(
+        _ x: Tensor, _ y: Tensor, scale: Double
+    ) -> [String: Double] {
+        let (realTape, fakeTape) = (Tape(), Tape())
+        let real = discriminator(realTape.watch(x, gradient: false), training: true)
+        let fake = discriminator(fakeTape.watch(y, gradient: false), training: true)
+        let (forReal, forFake) = (
+            AdversarialLoss.discriminator(real, areReal: true, loss.discriminatorLoss),
+            AdversarialLoss.discriminator(fake, areReal: false, loss.discriminatorLoss)
+        )
+        var value = forReal.value + forFake.value
+        var (dReal, dFake) = (forReal.gradient, forFake.gradient)
+        var terms = [
+            "logits_real": mean(real), "logits_fake": mean(fake), "non_saturated_d_loss": value,
+        ]
+        if loss.lecamWeight > 0 {
+            lecam = (
+                0.999 * lecam.real + 0.001 * mean(real), 0.999 * lecam.fake + 0.001 * mean(fake)
+            )
+            let (a, b) = (
+                AdversarialLoss.lecam(real, areReal: true, average: lecam.fake),
+                AdversarialLoss.lecam(fake, areReal: false, average: lecam.real)
+            )
+            terms["lecam_loss"] = a.value + b.value
+            value += loss.lecamWeight * (a.value + b.value)
+            dReal = combined(1, dReal, Float(loss.lecamWeight), a.gradient)
+            dFake = combined(1, dFake, Float(loss.lecamWeight), b.gradient)
+        }
+        let factor = Float(scale * loss.adversarialFactor)
+        realTape.backward([(real, combined(factor, dReal, 0, dReal))])
+        fakeTape.backward([(fake, combined(factor, dFake, 0, dFake))])
+        terms["disc_loss"] = loss.adversarialFactor * value
+        return terms
+    }
+
+    private func mean(_ x: Tensor) -> Double {
+        x.values.reduce(0.0) { $0 + Double($1) } / Double(x.count)
+    }
+
+    /// Parameters that the reference's model has and never uses: in the optimizer's list, without a
+    /// gradient ever.
+    private static func unusedParameters(
+        _ weights: Weights, _ configuration: Configuration
+    ) -> [Parameter] {
+        let (C, patch) = (configuration.encoder.width, configuration.encoder.patch)
+        let end = weights / "encoder" / "final_layer"
+        let start = weights / "decoder" / "x_embedder" / "proj"
+        return [
+            end("scale_shift_table", [2, C]), (end / "linear")("weight", [patch.pixels * 3, C]),
+            (end / "linear")("bias", [patch.pixels * 3]),
+            start(
+                "weight",
+                [configuration.decoder.width, 3, patch.time, patch.height, patch.width]),
+            start("bias", [configuration.decoder.width]),
+        ]
+    }
+}
+
+extension LatentMoments {
+    /// The divergence of all three latents, by clip: as tensors to lead back from, and their sum.
+    fileprivate var klDivergence: (tensors: [Tensor], value: Double) {
+        let clips = structure.mean.dim(0)
+        let tensors = [structure, dynamicsX, dynamicsY].map {
+            VidTwin.klDivergence($0.mean, $0.logVariance, clips: clips)
+        }
+        return (tensors, kl)
+    }
+}
