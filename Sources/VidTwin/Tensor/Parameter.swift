@@ -129,6 +129,7 @@ package final class TrainableValues: @unchecked Sendable {
     private let name: String
 
     /// - Parameters:
+    ///   - parameter: whose values they are.
     ///   - value: in the parameter's shape.
     ///   - format: of the copies for products, float32 or bfloat16.
     ///   - ledThrough: whether gradients only pass it, as they do a loss's network.

@@ -34,10 +34,8 @@ package final class Tape: @unchecked Sendable {
         }
     }
 
-    /// The same tensor, marked.
-    ///
-    /// - Parameter gradient: whether its own gradient is wanted; without, only parameters that it
-    ///   meets get theirs.
+    /// The same tensor, marked. Without `gradient`, its own is not wanted: only parameters that it
+    /// meets get theirs.
     package func watch(_ x: Tensor, gradient: Bool = true) -> Tensor {
         x.marked(Node(self, wantsGradient: gradient))
     }
