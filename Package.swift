@@ -56,7 +56,8 @@ let package = Package(
         // The C interface.
         .target(name: "CVidTwin"),
         .target(
-            name: "VidTwinC", dependencies: ["VidTwin", "TensorFiles", "CVidTwin"],
+            name: "VidTwinC",
+            dependencies: ["VidTwin", "VidTwinKernels", "TensorFiles", "CVidTwin"],
             swiftSettings: strict),
 
         // Files and streams, and the command line.

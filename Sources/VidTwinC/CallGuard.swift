@@ -1,6 +1,7 @@
 import CVidTwin
 import TensorFiles
 import VidTwin
+import VidTwinKernels
 
 /// What is wrong with a call, as opposed to a model or its data.
 struct CallError: Error, CustomStringConvertible {
@@ -20,6 +21,12 @@ struct CallError: Error, CustomStringConvertible {
     static let inUse = CallError(
         status: VIDTWIN_ERROR_STATE,
         description: "session: expected one call at a time, found it in use by another call")
+
+    static let leftBehind = CallError(
+        status: VIDTWIN_ERROR_STATE,
+        description:
+            "session: expected one that was at rest when the process forked, found it in use "
+            + "by a thread of the parent; open another")
 }
 
 /// The caller's buffer for a text.
@@ -54,7 +61,7 @@ func guarded(
 ) -> vidtwin_status {
     let buffer = MessageBuffer(message, capacity)
     do {
-        let status = try body()
+        let status = try FloatEnvironment.normal(body)
         buffer.write("")
         return status
     } catch {

@@ -40,7 +40,7 @@ public func modelOptionsDefault(
 ) -> vidtwin_status {
     guarded(nil, 0) {
         guard let options else { throw CallError.null("options") }
-        try VersionedStructure.write(vidtwin_model_options(), to: options, size: size)
+        try vidtwin_model_options().write(to: options, size: size)
         return VIDTWIN_OK
     }
 }
@@ -56,7 +56,7 @@ public func modelOpen(
     return guarded(message, capacity) {
         guard let model else { throw CallError.null("model") }
         let handle = try ModelHandle(
-            options.map(VersionedStructure.read) ?? vidtwin_model_options())
+            options.map(vidtwin_model_options.read) ?? vidtwin_model_options())
         model.pointee = Handle.make(handle)
         return VIDTWIN_OK
     }
@@ -76,7 +76,7 @@ public func modelGetInfo(
     guarded(nil, 0) {
         guard let info else { throw CallError.null("info") }
         let handle = try Handle.use(model, "model", ModelHandle.self)
-        try VersionedStructure.fill(handle.information, to: info)
+        try handle.information.fill(info)
         return VIDTWIN_OK
     }
 }
@@ -95,12 +95,15 @@ enum Handle {
         return Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
     }
 
+    /// Lets go of the object, unless it is one that may not be touched.
     static func close<Object: AnyObject>(
-        _ pointer: UnsafeMutablePointer<OpaquePointer?>?, _ type: Object.Type
+        _ pointer: UnsafeMutablePointer<OpaquePointer?>?, _ type: Object.Type,
+        if may: (Object) -> Bool = { _ in true }
     ) {
         guard let pointer, let handle = pointer.pointee else { return }
         pointer.pointee = nil
-        Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release()
+        let object = Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle))
+        if may(object.takeUnretainedValue()) { object.release() }
     }
 }
 

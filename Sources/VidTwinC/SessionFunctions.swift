@@ -9,7 +9,7 @@ public func sessionOptionsDefault(
 ) -> vidtwin_status {
     guarded(nil, 0) {
         guard let options else { throw CallError.null("options") }
-        try VersionedStructure.write(vidtwin_session_options(), to: options, size: size)
+        try vidtwin_session_options().write(to: options, size: size)
         return VIDTWIN_OK
     }
 }
@@ -26,7 +26,7 @@ public func sessionOpen(
         guard let session else { throw CallError.null("session") }
         let handle = try SessionHandle(
             Handle.use(model, "model", ModelHandle.self).model,
-            options.map(VersionedStructure.read) ?? vidtwin_session_options())
+            options.map(vidtwin_session_options.read) ?? vidtwin_session_options())
         session.pointee = Handle.make(handle)
         return VIDTWIN_OK
     }
@@ -35,7 +35,7 @@ public func sessionOpen(
 /// See vidtwin.h.
 @_cdecl("vidtwin_session_close")
 public func sessionClose(_ session: UnsafeMutablePointer<OpaquePointer?>?) {
-    Handle.close(session, SessionHandle.self)
+    Handle.close(session, SessionHandle.self) { !$0.isLeftBehind }
 }
 
 /// See vidtwin.h.

@@ -1,16 +1,20 @@
 import CVidTwin
+import Glibc
 import Synchronization
 import VidTwin
 
 /// What a `vidtwin_session` points to: a stream, one call at a time.
-final class SessionHandle: Sendable {
+final class SessionHandle: @unchecked Sendable {
     let model: VidTwinModel
     private let log: HostLog
     private let options: Session.Options
-    private let stream: Mutex<Stream>
+    /// The process whose call is in this session; 0 where none is. Nothing waits for it, so that
+    /// neither a log callback nor the child of a fork can hang here.
+    private let user = Atomic<pid_t>(0)
+    /// Reached by the call that holds `user` only.
+    private var stream: Stream
 
-    /// The state of a stream. It is reached through the mutex only.
-    private struct Stream: @unchecked Sendable {
+    private struct Stream {
         let session: Session
         /// Numbers of the frames that were sent and whose reconstruction is not ready.
         var waiting: [Int64] = []
@@ -44,7 +48,7 @@ final class SessionHandle: Sendable {
         self.model = model
         self.options = options
         log = HostLog(given.log, given.log_user)
-        stream = Mutex(Stream(model, options))
+        stream = Stream(model, options)
     }
 
     private static func part(_ value: Int32) throws -> Part {
@@ -56,12 +60,17 @@ final class SessionHandle: Sendable {
         }
     }
 
-    private func alone<Result>(
-        _ body: (inout sending Stream) throws -> sending Result
-    ) throws -> Result {
-        guard let result = try stream.withLockIfAvailable(body) else { throw CallError.inUse }
-        return result
+    private func alone<Result>(_ body: (inout Stream) throws -> Result) throws -> Result {
+        let (entered, holder) = user.compareExchange(
+            expected: 0, desired: getpid(), ordering: .acquiringAndReleasing)
+        guard entered else { throw holder == getpid() ? CallError.inUse : CallError.leftBehind }
+        defer { user.store(0, ordering: .releasing) }
+        return try body(&stream)
     }
+
+    /// This is the child of a fork, and a thread of the parent was in a call: what it left must not be
+    /// touched.
+    var isLeftBehind: Bool { ![0, getpid()].contains(user.load(ordering: .acquiring)) }
 
     // MARK: - A stream
 

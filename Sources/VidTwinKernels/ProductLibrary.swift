@@ -1,5 +1,4 @@
 import CDNNL
-import Synchronization
 
 /// Why a product cannot be prepared.
 package struct ProductError: Error, CustomStringConvertible {
@@ -85,9 +84,17 @@ func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) throws {
     }
 }
 
-/// The compiled products of the process.
-final class ProductLibrary: Sendable {
-    static let shared = ProductLibrary()
+/// The compiled products of the process. oneDNN compiles under this lock alone, so a fork finds it at
+/// rest.
+final class ProductLibrary: ForkParticipant {
+    static let shared: ProductLibrary = {
+        let library = ProductLibrary()
+        Fork.join(library)
+        return library
+    }()
+
+    func beforeFork() { contents.lock() }
+    func afterFork(inChild: Bool) { contents.unlock() }
 
     private struct Contents: @unchecked Sendable {
         var engine: dnnl_engine_t?
@@ -95,7 +102,7 @@ final class ProductLibrary: Sendable {
         var products: [ProductKey: ProductPrimitive] = [:]
         var strided: [StridedKey: ProductPrimitive] = [:]
     }
-    private let contents = Mutex(Contents())
+    private let contents = Guarded(Contents())
 
     /// Rows for which a layout is chosen; `Partition` cuts large products into about as many.
     private static let layoutRows = 98
@@ -155,15 +162,18 @@ final class ProductLibrary: Sendable {
         _ rows: UnsafeRawPointer, _ plain: ProductLayout,
         into packed: UnsafeMutableRawPointer, as layout: ProductLayout
     ) throws {
-        let engine = try contents.withLock { try ProductLibrary.engine(&$0) }
-        var (from, to) = (plain.descriptor, layout.descriptor)
-        var description: dnnl_primitive_desc_t?
-        try check(
-            dnnl_reorder_primitive_desc_create(&description, &from, engine, &to, engine, nil),
-            "packing weights")
-        defer { dnnl_primitive_desc_destroy(description) }
-        var primitive: dnnl_primitive_t?
-        try check(dnnl_primitive_create(&primitive, description), "packing weights")
+        let (engine, primitive) = try contents.withLock { contents in
+            let engine = try ProductLibrary.engine(&contents)
+            var (from, to) = (plain.descriptor, layout.descriptor)
+            var description: dnnl_primitive_desc_t?
+            try check(
+                dnnl_reorder_primitive_desc_create(&description, &from, engine, &to, engine, nil),
+                "packing weights")
+            defer { dnnl_primitive_desc_destroy(description) }
+            var primitive: dnnl_primitive_t?
+            try check(dnnl_primitive_create(&primitive, description), "packing weights")
+            return (engine, primitive)
+        }
         defer { dnnl_primitive_destroy(primitive) }
         try execute(
             primitive, engine,

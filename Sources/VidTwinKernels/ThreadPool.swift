@@ -7,19 +7,26 @@ import Synchronization
 /// Tasks are handed out one by one, so uneven tasks balance; what a task computes must not depend
 /// on which thread runs it. Threads sleep between loops. `parallel` blocks until its last task is
 /// done; calls from several threads take turns, a call from inside a task runs on that thread.
-package final class ThreadPool: @unchecked Sendable {
+package final class ThreadPool: ForkParticipant, @unchecked Sendable {
     /// Threads that work on a loop, the caller's included.
     package let threadCount: Int
 
     private let state: UnsafeMutablePointer<State>
     private var threads: [pthread_t] = []
+    /// In the child of a fork, until it runs its first loop.
+    private var lacksThreads = false
 
     /// - Parameter threadCount: at least 1; nil takes the CPUs this process may run on.
     package init(threadCount: Int? = nil) {
         self.threadCount = min(max(threadCount ?? ThreadPool.availableCPUs, 1), 1024)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
-        for worker in 1..<max(self.threadCount, 1) {
+        startThreads()
+        Fork.join(self)
+    }
+
+    private func startThreads() {
+        for worker in 1..<max(threadCount, 1) {
             let start = WorkerStart(state: state, worker: worker)
             var thread = pthread_t()
             let argument = Unmanaged.passRetained(start)
@@ -40,6 +47,7 @@ package final class ThreadPool: @unchecked Sendable {
     }
 
     deinit {
+        Fork.leave(self)
         pthread_mutex_lock(&state.pointee.mutex)
         state.pointee.stopping = true
         pthread_cond_broadcast(&state.pointee.wake)
@@ -47,6 +55,17 @@ package final class ThreadPool: @unchecked Sendable {
         for thread in threads { pthread_join(thread, nil) }
         state.deinitialize(count: 1)
         state.deallocate()
+    }
+
+    package func beforeFork() {}
+
+    /// The child has none of the threads, and perhaps the locks and the loop of one that it lacks:
+    /// it begins anew, with threads when it has something for them.
+    package func afterFork(inChild: Bool) {
+        if !inChild { return }
+        state.initialize(to: State())
+        threads = []
+        lacksThreads = true
     }
 
     /// CPUs that this process may run on (its affinity mask, as `nproc` counts).
@@ -63,13 +82,19 @@ package final class ThreadPool: @unchecked Sendable {
             return
         }
         pthread_mutex_lock(&state.pointee.turn)
+        if lacksThreads {
+            lacksThreads = false
+            startThreads()
+        }
         ThreadPool.currentWorker = 0
         ProductThreads.useOne()
-        if count == 1 || threads.isEmpty {
-            for task in 0..<count { body(task, 0) }
-        } else {
-            withoutActuallyEscaping(body) { body in
-                withUnsafePointer(to: body) { run(count, $0) }
+        FloatEnvironment.normal {
+            if count == 1 || threads.isEmpty {
+                for task in 0..<count { body(task, 0) }
+            } else {
+                withoutActuallyEscaping(body) { body in
+                    withUnsafePointer(to: body) { run(count, $0) }
+                }
             }
         }
         ThreadPool.currentWorker = nil
@@ -112,6 +137,7 @@ package final class ThreadPool: @unchecked Sendable {
 
     private static func workerLoop(_ state: UnsafeMutablePointer<State>, worker: Int) {
         currentWorker = worker
+        FloatEnvironment.makeNormal()
         ProductThreads.useOne()
         var seen: UInt64 = 0
         while true {

@@ -50,6 +50,9 @@ done
 "$folder/nonsense_test" "$model"
 "$folder/threads_test" "$model"
 "$folder/abandon_test" "$model"
+"$folder/floats_test" "$model"
+"$folder/fork_test" "$model"
+python3 "$here/fork_test.py" "$library" "$model"
 "$folder/load_test" "$library" "$model"
 
 echo "a model that needs more memory than there is"

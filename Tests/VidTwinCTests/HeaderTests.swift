@@ -1,5 +1,6 @@
 import CVidTwin
 import Testing
+import VidTwinC
 import VidTwinTestSupport
 
 private func lines(_ path: String) -> [Substring] {
@@ -45,10 +46,15 @@ private func lines(_ path: String) -> [Substring] {
     }
 
     @Test func `structures have the size that C gives them`() {
-        #expect(MemoryLayout<vidtwin_model_options>.stride == 56)
-        #expect(MemoryLayout<vidtwin_session_options>.stride == 48)
         #expect(MemoryLayout<vidtwin_frame>.stride == 72)
         #expect(MemoryLayout<vidtwin_latents>.stride == 48)
-        #expect(MemoryLayout<vidtwin_model_info>.stride == 80)
+        func checkVersions<T: VersionedStructure>(_ type: T.Type, first: Int) {
+            #expect(type.sizes.first == first, "version 1.0 of \(type) can never change")
+            #expect(type.sizes.last == MemoryLayout<T>.stride)
+            #expect(type.sizes == type.sizes.sorted())
+        }
+        checkVersions(vidtwin_model_options.self, first: 56)
+        checkVersions(vidtwin_session_options.self, first: 48)
+        checkVersions(vidtwin_model_info.self, first: 80)
     }
 }

@@ -40,6 +40,13 @@
  * - Computing blocks the caller; the computing threads belong to the model, sleep between calls and
  *   end when the model and its last session are closed. Sessions that compute at the same time take
  *   turns, operation by operation.
+ * - fork: a model, and every session that no call was in, computes in the child as in the parent,
+ *   with threads of the child's own. A session that a thread of the parent was in gives
+ *   VIDTWIN_ERROR_STATE there, at once and for ever, and can be closed. Do not fork while another
+ *   thread opens the process's first model, nor in a log callback. Each process closes its handles.
+ * - Floating point: the caller's rounding, traps, handling of subnormals and flags do not reach the
+ *   results, and are after each call what they were before. Log callbacks run in the default ones.
+ * - A caller's stack of 64 kB is enough.
  * - The process is never ended by what is passed, and its signals, locale, standard streams and
  *   OpenMP settings are left alone. Beyond the library's control: files that shrink while a model is
  *   read from them, and a system without any memory left. (A model whose computation needs more
@@ -55,7 +62,9 @@
 extern "C" {
 #endif
 
-/** Version of this interface. Within a major version, functions and options are only added. */
+/** Version of this interface. Within a major version, functions and options are only added: a program
+ *  that was built against an older minor version goes on as it is, and options that it does not have
+ *  are the defaults. */
 #define VIDTWIN_API_MAJOR 1
 #define VIDTWIN_API_MINOR 0
 #define VIDTWIN_API_VERSION ((VIDTWIN_API_MAJOR << 16) | VIDTWIN_API_MINOR)

@@ -8,6 +8,7 @@
 #ifndef VIDTWIN_KERNELS_H
 #define VIDTWIN_KERNELS_H
 
+#include <fenv.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -210,6 +211,11 @@ void vt_repatchify(const float *x, float *tokens, size_t first_row, size_t rows,
 
 /// CPUs that this process may run on (its affinity mask), at least 1.
 int vt_available_cpus(void);
+
+/// Puts the thread's floating-point environment (rounding, traps, subnormals, flags) into `outer` and
+/// takes the default one; and back.
+void vt_enter_floats(fenv_t *outer);
+void vt_leave_floats(const fenv_t *outer);
 
 /// The file that this code was loaded from, as the loader names it; NULL where it does not say.
 const char *vt_library_path(void);

@@ -4,10 +4,11 @@ package import VidTwinKernels
 /// Where tensors live and ops run: a pool of threads and the memory they recycle.
 ///
 /// Any number of models and sessions may share one; ops of different callers take turns.
-public final class Device: Sendable {
+public final class Device: @unchecked Sendable {
     private let pool: ThreadPool
-    private let recycled = Mutex<[Int: [AlignedBuffer]]>([:])
-    private let workers: [Worker]
+    private let recycled = Guarded<[Int: [AlignedBuffer]]>([:])
+    /// One for each thread of the pool, which runs one task at a time.
+    private var workspaces: [Workspace]
     /// What loops count their time for that do not say it themselves.
     private let stage = Atomic<Int>(Stage.other.rawValue)
 
@@ -15,8 +16,11 @@ public final class Device: Sendable {
     ///   process may run on. Results are the same bytes for any number.
     public init(threads: Int? = nil) {
         pool = ThreadPool(threadCount: threads)
-        workers = (0..<pool.threadCount).map { _ in Worker() }
+        workspaces = (0..<pool.threadCount).map { _ in Workspace() }
+        Fork.join(self)
     }
+
+    deinit { Fork.leave(self) }
 
     /// Threads that compute.
     public var threads: Int { pool.threadCount }
@@ -28,7 +32,7 @@ public final class Device: Sendable {
     ) {
         let label = stage ?? Stage(rawValue: self.stage.load(ordering: .relaxed)) ?? .other
         pool.parallel(count) { task, worker in
-            let workspace = workers[worker].workspace
+            let workspace = workspaces[worker]
             workspace.measure(label) { body(task, workspace) }
         }
     }
@@ -46,13 +50,13 @@ public final class Device: Sendable {
     /// - Precondition: nothing runs.
     package func takeCounts() -> (seconds: [Stage: Double], operations: Double) {
         var (seconds, operations): ([Stage: Double], Double) = ([:], 0)
-        for worker in workers {
+        for workspace in workspaces {
             for stage in Stage.allCases {
                 seconds[stage, default: 0] +=
-                    Double(worker.workspace.nanoseconds[stage.rawValue]) * 1e-9
+                    Double(workspace.nanoseconds[stage.rawValue]) * 1e-9
             }
-            operations += Double(worker.workspace.operations)
-            worker.workspace.resetCounts()
+            operations += Double(workspace.operations)
+            workspace.resetCounts()
         }
         return (seconds, operations)
     }
@@ -72,9 +76,17 @@ public final class Device: Sendable {
     }
 
     private static func rounded(_ count: Int) -> Int { (max(count, 1) + 15) / 16 * 16 }
+}
 
-    /// A worker of `pool`, which runs one task at a time.
-    private final class Worker: @unchecked Sendable {
-        let workspace = Workspace()
+extension Device: ForkParticipant {
+    package func beforeFork() { recycled.lock() }
+
+    /// In the child nothing runs, whatever a thread of the parent was in the middle of: its scratch
+    /// memory is left as it is, and never touched again.
+    package func afterFork(inChild: Bool) {
+        recycled.unlock()
+        if !inChild { return }
+        for workspace in workspaces { _ = Unmanaged.passRetained(workspace) }
+        workspaces = workspaces.map { _ in Workspace() }
     }
 }
