@@ -17,11 +17,12 @@ API_MINOR := $(shell sed -n 's/^.define VIDTWIN_API_MINOR //p' Sources/CVidTwin/
 #   libav*-dev libswscale-dev   reading, scaling and writing video
 #   libdnnl-dev                 matrix products (oneDNN)
 #   libdeflate-dev              checksums and deflated entries of checkpoints
+#   zlib1g-dev                  tar streams that gzip packed
 #   libyaml-dev                 configuration files
 #   libssl-dev                  SHA-256 of checkpoints
 #   ffmpeg                      the other end of the pipelines: demo, examples and tests
 PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
-	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config
+	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config zlib1g-dev
 
 # What only the tests need: a browser that looks at the evaluation's page, a reader of latents, a
 # checker of memory, C++ for the header.

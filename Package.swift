@@ -28,6 +28,7 @@ let package = Package(
             name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
@@ -47,7 +48,8 @@ let package = Package(
             swiftSettings: strict),
         // File formats of arrays, and nothing that knows a model.
         .target(
-            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto"], swiftSettings: strict),
+            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto", "CZlib"],
+            swiftSettings: strict),
         .target(
             name: "VidTwin",
             dependencies: ["VidTwinKernels", "CVidTwinKernels", "TensorFiles", "CYAML"],

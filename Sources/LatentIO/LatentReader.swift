@@ -1,20 +1,27 @@
 public import TensorFiles
 
-/// Reads samples from a tar stream, one at a time: constant memory, no seeking.
+/// Reads samples from a tar stream, one at a time, in the order in which they stand there: constant
+/// memory, no seeking.
 ///
 /// Members that belong to no sample are passed over. Whole samples before a fault are delivered
 /// before the fault is thrown.
 public final class LatentReader {
     private var tar: TarReader
     private let place: String
-    private var waiting: (key: String, members: [String: [UInt8]])?
+    private var waiting: Waiting?
     private var fault: LatentError?
     private var ended = false
 
-    /// Largest member that is read, and all that is kept of a sample: latents of a clip are a few
-    /// thousand numbers.
-    private static let maximumMember = 64 << 20
-    private static let maximumMembers = 32
+    /// A sample whose files are being read.
+    private struct Waiting {
+        let key: String
+        var files: [String: [UInt8]] = [:]
+        var size = 0
+    }
+
+    /// All that is kept of a sample: latents of a clip are a few thousand numbers.
+    private static let maximumSample = 64 << 20
+    private static let maximumFiles = 32
 
     /// Reads from an open descriptor, which stays the caller's; `place` names it in messages,
     /// `start` is what was read of it before. When `cancelDescriptor` becomes readable, waiting ends
@@ -24,14 +31,13 @@ public final class LatentReader {
     ) {
         self.place = place
         tar = TarReader(
-            Descriptor(descriptor, place: place, wake: cancelDescriptor), start: start,
-            maximumMember: LatentReader.maximumMember)
+            Descriptor(descriptor, place: place, wake: cancelDescriptor), start: start)
     }
 
     /// Bytes that `isLatents` needs to see.
     public static let peek = TarReader.peek
 
-    /// Whether a stream that begins so is a tar stream.
+    /// Whether a stream that begins so is a tar stream, packed by gzip or not.
     public static func isLatents(_ start: [UInt8]) -> Bool { TarReader.isTar(start) }
 
     /// The next sample, or nil at the end.
@@ -40,32 +46,21 @@ public final class LatentReader {
     public func next() throws(LatentError) -> LatentSample? {
         while !ended {
             do throws(LatentError) {
-                guard let (path, bytes) = try tar.next() else {
+                guard let member = try tar.next() else {
                     ended = true
                     break
                 }
-                let name = path.split(separator: "/").last ?? ""
-                let dot = name.firstIndex(of: ".") ?? name.endIndex
-                let (key, ending) = (String(name[..<dot]), String(name[dot...].dropFirst()))
-                if waiting?.key == key {
-                    guard (waiting?.members.count ?? 0) < LatentReader.maximumMembers else {
-                        throw .malformed(
-                            place: key, expected: "at most \(LatentReader.maximumMembers) files",
-                            found: "more")
-                    }
-                    let held = waiting?.members.values.reduce(0) { $0 + $1.count } ?? 0
-                    guard held + bytes.count <= LatentReader.maximumMember else {
-                        throw .malformed(
-                            place: key,
-                            expected: "samples of at most \(LatentReader.maximumMember >> 20) MB",
-                            found: "more")
-                    }
-                    waiting?.members[ending] = bytes
-                } else {
-                    let complete = waiting
-                    waiting = (key, [ending: bytes])
-                    if let complete, let sample = try sample(complete) { return sample }
+                // In WebDataset's layout the folder is a part of the key.
+                let base = member.name.lastIndex(of: "/").map(member.name.index(after:))
+                let dot = member.name[(base ?? member.name.startIndex)...].firstIndex(of: ".")
+                let key = String(member.name[..<(dot ?? member.name.endIndex)])
+                var complete: Waiting?
+                if waiting?.key != key {
+                    complete = waiting
+                    waiting = Waiting(key: key)
                 }
+                if let dot { try read(member, String(member.name[dot...].dropFirst())) }
+                if let complete, let sample = try sample(complete) { return sample }
             } catch {
                 fault = error
                 ended = true
@@ -74,7 +69,7 @@ public final class LatentReader {
         // A sample that a fault cut off is not whole: its JSON comes last.
         if let last = waiting {
             waiting = nil
-            if fault == nil || last.members["json"] != nil, let sample = try sample(last) {
+            if fault == nil || last.files["json"] != nil, let sample = try sample(last) {
                 return sample
             }
         }
@@ -85,16 +80,35 @@ public final class LatentReader {
         return nil
     }
 
-    private func sample(
-        _ found: (key: String, members: [String: [UInt8]])
-    ) throws(LatentError) -> LatentSample? {
+    /// Reads a file of the waiting sample, if it is one that samples have.
+    private func read(_ member: TarReader.Member, _ ending: String) throws(LatentError) {
+        guard var sample = waiting, ending == "json" || ending.hasSuffix(".npy") else { return }
+        func malformed(_ expected: String, _ found: String) -> LatentError {
+            .malformed(place: "\(place): \(sample.key)", expected: expected, found: found)
+        }
+        if sample.files[ending] != nil {
+            throw malformed("each file of a sample once", "\(sample.key).\(ending) twice")
+        }
+        guard sample.files.count < LatentReader.maximumFiles else {
+            throw malformed("at most \(LatentReader.maximumFiles) files", "more")
+        }
+        sample.size += member.size
+        guard sample.size <= LatentReader.maximumSample else {
+            throw malformed("samples of at most \(LatentReader.maximumSample >> 20) MB", "more")
+        }
+        let limit = ending == "json" ? LatentInfo.maximumBytes : LatentReader.maximumSample
+        sample.files[ending] = try tar.contents(of: member, limit: limit)
+        waiting = sample
+    }
+
+    private func sample(_ found: Waiting) throws(LatentError) -> LatentSample? {
         var arrays: [String: NPYArray] = [:]
-        for (ending, bytes) in found.members where ending.hasSuffix(".npy") {
+        for (ending, bytes) in found.files where ending.hasSuffix(".npy") {
             let name = String(ending.dropLast(4))
             arrays[name] = try NPYArray(bytes[...], place: "\(place): \(found.key).\(ending)")
         }
         if arrays.isEmpty { return nil }
-        guard let json = found.members["json"] else {
+        guard let json = found.files["json"] else {
             throw .malformed(
                 place: "\(place): \(found.key)", expected: "\(found.key).json beside the arrays",
                 found: "none")

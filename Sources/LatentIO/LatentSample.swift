@@ -39,7 +39,8 @@ public struct LatentInfo: Codable, Sendable, Equatable {
     public var latents: String
     /// Seed of sampled latents.
     public var seed: UInt64?
-    /// `vidtwin`, or `cowvla`.
+    /// How the arrays are laid out: `vidtwin`, `cowvla-2`, or `cowvla` (the same vector in an older
+    /// order).
     public var layout: String
     /// The version of the program.
     public var vtfilter: String
@@ -89,6 +90,8 @@ extension LatentInfo {
         }
     }
 
+    /// Largest JSON of one clip: what is written has a few hundred bytes and its times.
+    package static let maximumBytes = 1 << 20
     /// Frames of a clip: more than any model has.
     private static let frames: ClosedRange<Int64> = 1...4096
     /// Times up to here can be added and multiplied by small numbers.

@@ -79,7 +79,7 @@ private let input = """
                 info = a["in_000002.json"]
                 print(info["firstFrame"], info["validFrames"], info["width"], info["height"], info["rate"])
                 x, y = a["in_000001.dynamics_x.npy"], a["in_000001.dynamics_y.npy"]
-                flat = np.concatenate([v.transpose(1, 2, 0).reshape(-1) for v in (x, y)])
+                flat = np.concatenate([x, y]).transpose(1, 2, 0).reshape(-1)
                 other = b["my_set_7_000001.dynamics.npy"]
                 print(other.shape, other.dtype, np.abs(flat - other).max() < 0.002)
                 EOF

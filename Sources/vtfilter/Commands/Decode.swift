@@ -46,6 +46,12 @@ struct Decode: ParsableCommand {
         help: ArgumentHelp("Output rate, whatever the latents say.", valueName: "rate"))
     var rate: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Which video of a stream that holds several: its samples' name without the number.",
+            valueName: "name"))
+    var name: String?
+
     @Option(help: "Which latents are decoded: all, structure or dynamics.")
     var part: Part = .all
 
@@ -68,12 +74,7 @@ struct Decode: ParsableCommand {
         let loaded = try model.load()
         let identity = try ModelIdentity(loaded, files)
         let source = try LatentInput(input)
-        let reader: any LatentStream =
-            try input.hasSuffix(".safetensors")
-            ? LatentArchive(path: input) ?? { throw source.noLatents }()
-            : LatentReader(
-                descriptor: source.descriptor, place: source.place,
-                cancelDescriptor: interruption.reading.wakeDescriptor)
+        let reader = try source.clips(named: name, interruption.reading)
         let told = try Progress(progress, quiet: words.quiet, total: nil)
         var sink: FrameSink?
         var fault: (any Error)?
@@ -131,23 +132,4 @@ struct Decode: ParsableCommand {
             writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,
             constantRate: forced != nil)
     }
-}
-
-/// Where latents come from.
-final class LatentInput {
-    let descriptor: Int32
-    /// For messages.
-    let place: String
-
-    init(_ url: String) throws {
-        descriptor = url == "-" ? 0 : try Cancellation.open(url)
-        place = url == "-" ? "standard input" : url
-    }
-
-    /// What to say where there are none.
-    var noLatents: LatentError {
-        .malformed(place: place, expected: "samples of latents", found: "none")
-    }
-
-    deinit { if descriptor > 2 { close(descriptor) } }
 }

@@ -78,6 +78,7 @@ struct Encode: ParsableCommand {
             throw VideoIOError.usage(
                 "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
         }
+        try layout.check(c)
         let identity = try ModelIdentity(loaded, files)
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
@@ -93,6 +94,8 @@ struct Encode: ParsableCommand {
             total: streams.expectedFrames(reader.stream))
 
         let video = reader.stream.resampled(to: streams.sampleRate)
+        let sampleName =
+            name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input)
         let reading = BackgroundReader(
             reader, rate: streams.sampleRate, capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
@@ -106,14 +109,11 @@ struct Encode: ParsableCommand {
             if withLogvar {
                 arrays.merge(moments.logVariance.arrays(part, layout, suffix: "_logvar")) { $1 }
             }
-            let number = String(index)
-            let key =
-                "\(sampleName)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
             let info = LatentInfo(
                 video, frames: Array(clip.elements.prefix(clip.valid)),
                 first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
                 seed: sample ? seed ?? 0 : nil, layout)
-            let sample = LatentSample(key: key, info: info, arrays: arrays)
+            let sample = LatentSample(key: sampleName.key(clip: index), info: info, arrays: arrays)
             if isArchive { try archive.write(sample) } else { try stream.write(sample) }
             progress.wrote(clip.valid - clip.repeated)
             index += 1
@@ -137,16 +137,6 @@ struct Encode: ParsableCommand {
         try output.finish()
         if let signal = interruption.signal { throw Interrupted(signal: signal) }
         if let fault = reading.fault { throw fault }
-    }
-
-    /// The samples' name: no dots or slashes, which mean something in a stream.
-    private var sampleName: String {
-        let base = name ?? streams.input.split(separator: "/").last.map(String.init) ?? "-"
-        let stem = name == nil ? base.split(separator: ".").first.map(String.init) ?? base : base
-        let clean = stem.map {
-            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "_"
-        }
-        return clean.isEmpty || stem == "-" ? "clip" : String(clean.prefix(60))
     }
 }
 
@@ -175,6 +165,6 @@ extension LatentInfo {
             colorRange: stream.colors.range, sampleAspect: "\(stream.sampleAspect)",
             fit: fit.rawValue, configSHA256: identity.configSHA256,
             checkpointSHA256: identity.checkpointSHA256, latents: seed == nil ? "mean" : "sample",
-            seed: seed, layout: layout.rawValue, vtfilter: VTFilter.version)
+            seed: seed, layout: layout.tag, vtfilter: VTFilter.version)
     }
 }

@@ -38,10 +38,7 @@ extension Info {
     /// Prints a line for each clip, or the JSON of each.
     private func describe(_ path: String) throws {
         let input = try LatentInput(path)
-        let stream: any LatentStream =
-            try path.hasSuffix(".safetensors")
-            ? LatentArchive(path: path) ?? { throw input.noLatents }()
-            : LatentReader(descriptor: input.descriptor, place: input.place)
+        let stream = try input.samples()
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var clips = 0

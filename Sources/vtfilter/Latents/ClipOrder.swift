@@ -2,11 +2,10 @@ import LatentIO
 
 /// Whether the clips of a stream of latents follow each other as those of one video do.
 struct ClipOrder {
-    private var name: Substring?
     private var next: Int?  // index of the next frame of the video
     private var nextTime = Int64.min
 
-    /// - Throws: `LatentError.malformed` for clips of two videos, or times that go back.
+    /// - Throws: `LatentError.malformed` for more frames than a clip has, or times that go back.
     func check(_ sample: LatentSample, frames: Int) throws {
         let info = sample.info
         func malformed(_ expected: String, _ found: String) -> LatentError {
@@ -14,9 +13,6 @@ struct ClipOrder {
         }
         if info.validFrames > frames {
             throw malformed("at most \(frames) frames, as a clip has", "\(info.validFrames)")
-        }
-        if let name, name != ClipOrder.name(of: sample) {
-            throw malformed("clips of one video, \(name)", "the beginning of another")
         }
         let known = self.known(info)
         if known < info.validFrames, info.pts[known] < nextTime {
@@ -30,17 +26,11 @@ struct ClipOrder {
     /// A clip was taken. Frames that are missing before it are said.
     mutating func took(_ sample: LatentSample) {
         let info = sample.info
-        name = ClipOrder.name(of: sample)
         if let next, info.firstFrame > next {
             Log.warning(
                 "\(sample.key): frames \(next) to \(info.firstFrame - 1) are missing before it")
         }
         next = max(next ?? 0, info.firstFrame + info.validFrames)
         nextTime = max(nextTime, (info.pts.last ?? nextTime - 1) + 1)
-    }
-
-    /// A sample's name without the number of the clip.
-    private static func name(of sample: LatentSample) -> Substring {
-        sample.key.lastIndex { $0 == "_" || $0 == "+" }.map { sample.key[..<$0] } ?? sample.key[...]
     }
 }

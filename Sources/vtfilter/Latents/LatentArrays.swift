@@ -7,9 +7,26 @@ import VideoIO
 enum LatentLayout: String, CaseIterable {
     /// `structure [Q, h, w, d]`, `dynamics_x [d, T, w]`, `dynamics_y [d, T, h]`
     case vidtwin
-    /// `structure` as above; `dynamics`, one vector of x then y, each frame by frame, position by
-    /// position, channel by channel.
+    /// `structure` as above; `dynamics`, one vector: frame by frame, position by position, x's
+    /// channels, then y's. Of square grids only, where a position is a column and a row.
     case cowvla
+
+    /// What a sample's JSON says.
+    var tag: String { self == .cowvla ? "cowvla-2" : rawValue }
+
+    /// What it said when the vector was x, then y, each frame by frame, position by position, channel
+    /// by channel. Such samples are read, not written.
+    static let tagOfParts = "cowvla"
+
+    /// - Throws: `VideoIOError.usage` where a model has no such layout.
+    func check(_ configuration: Configuration) throws {
+        let grid = configuration.dynamicsGrid
+        if self == .cowvla, grid.rows != grid.columns {
+            throw VideoIOError.usage(
+                "--layout cowvla: expected dynamics of as many rows as columns, which share a "
+                    + "position; this model has \(grid.rows) rows and \(grid.columns) columns")
+        }
+    }
 }
 
 extension Latents {
@@ -28,11 +45,23 @@ extension Latents {
                     shape: [x.dim(-1), x.dim(1), x.dim(2)], values: Latents.channelsFirst(x))
             }
         case .cowvla:
-            // Channels last is the order wanted here: (frame, position, channel).
-            let values = dynamicsX.values + dynamicsY.values
+            let values = Latents.joined(dynamicsX.values, dynamicsY.values, dynamicsX.dim(-1))
             arrays["dynamics\(suffix)"] = NPYArray(shape: [values.count], values: values)
         }
         return arrays
+    }
+
+    /// `[T, n, d]` of x and of y as `[T, n, 2 d]`.
+    private static func joined(_ x: [Float], _ y: [Float], _ d: Int) -> [Float] {
+        stride(from: 0, to: x.count, by: d).flatMap { x[$0..<$0 + d] + y[$0..<$0 + d] }
+    }
+
+    /// The halves of what `joined` gives.
+    private static func parted(_ values: [Float], _ d: Int) -> (x: [Float], y: [Float]) {
+        let starts = stride(from: 0, to: values.count, by: 2 * d)
+        return (
+            starts.flatMap { values[$0..<$0 + d] }, starts.flatMap { values[$0 + d..<$0 + 2 * d] }
+        )
     }
 
     /// The latents of a sample, for a model; parts that the sample lacks are zero.
@@ -62,7 +91,17 @@ extension Latents {
         var x = try values("dynamics_x", c.dynamicsXShape).map { channelsLast($0, channels: d) }
         var y = try values("dynamics_y", c.dynamicsYShape).map { channelsLast($0, channels: d) }
         if let both = try values("dynamics", [T * (w + h) * d]) {
-            (x, y) = (Array(both.prefix(T * w * d)), Array(both.suffix(T * h * d)))
+            switch sample.info.layout {
+            case LatentLayout.cowvla.tag where w == h: (x, y) = parted(both, d)
+            case LatentLayout.tagOfParts:
+                (x, y) = (Array(both.prefix(T * w * d)), Array(both.suffix(T * h * d)))
+            case let layout:
+                throw LatentError.malformed(
+                    place: "\(sample.key).dynamics",
+                    expected:
+                        "layout \(w == h ? LatentLayout.cowvla.tag : LatentLayout.tagOfParts)",
+                    found: layout)
+            }
         }
         guard structure != nil || x != nil, (x == nil) == (y == nil) else {
             throw LatentError.malformed(

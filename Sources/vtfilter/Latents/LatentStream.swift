@@ -13,7 +13,7 @@ extension LatentReader: LatentStream {}
 /// The samples of a .safetensors file of `vtfilter encode`.
 final class LatentArchive: LatentStream {
     private let checkpoint: Checkpoint
-    private let clips: [LatentInfo]
+    private let clips: LatentInfoList
     private let key: String
     private var index = 0
 
@@ -28,8 +28,7 @@ final class LatentArchive: LatentStream {
         guard checkpoint.metadata["format"] == LatentArchiveWriter.format,
             let json = checkpoint.metadata["clips"]
         else { return nil }
-        clips = try LatentInfo.decode([LatentInfo].self, Array(json.utf8), path)
-        for (i, clip) in clips.enumerated() { try clip.check("\(path): clip \(i)") }
+        clips = try LatentInfoList(json, place: path)
         key = checkpoint.metadata["key"] ?? "clip"
         for (name, info) in checkpoint.tensors where info.shape.first != clips.count {
             throw LatentError.malformed(
@@ -55,7 +54,7 @@ final class LatentArchive: LatentStream {
             arrays[name] = NPYArray(
                 shape: shape, values: Array(values[index * count..<(index + 1) * count]))
         }
-        return LatentSample(key: "\(key)+\(index)", info: clips[index], arrays: arrays)
+        return LatentSample(key: "\(key)+\(index)", info: try clips.info(index), arrays: arrays)
     }
 
     /// The arrays, read when the first sample is asked for: as large as the file.

@@ -51,15 +51,9 @@ final class ClipSource {
         let start = try ClipSource.peek(input, cancellation)
         let size = PictureSize(
             width: model.configuration.width, height: model.configuration.height)
-        let archive = url.hasSuffix(".safetensors")
-        if archive || LatentReader.isLatents(start.bytes) {
-            let reader: any LatentStream =
-                try archive
-                ? LatentArchive(path: url) ?? { throw input.noLatents }()
-                : LatentReader(
-                    descriptor: input.descriptor, place: input.place,
-                    start: start.isConsumed ? start.bytes : [],
-                    cancelDescriptor: cancellation.wakeDescriptor)
+        if input.isArchive || LatentReader.isLatents(start.bytes) {
+            let reader = try input.clips(
+                start: start.isConsumed ? start.bytes : [], cancellation)
             guard let first = try reader.next() else { throw input.noLatents }
             stream = try first.info.stream(size, place: input.place)
             self.fit = Fit(rawValue: first.info.fit) ?? .crop

@@ -5,6 +5,7 @@
 
 DECODE is the command, which gets the stream on standard input.
 """
+import gzip
 import io
 import json
 import random
@@ -20,9 +21,9 @@ def members(path):
         return [(m.name, archive.extractfile(m).read()) for m in archive]
 
 
-def tar(entries):
+def tar(entries, kind=tarfile.USTAR_FORMAT):
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(fileobj=out, mode="w", format=kind) as archive:
         for name, data in entries:
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -130,7 +131,13 @@ def table(good):
     yield "a name that a terminal obeys", info(configSHA256="\x1b[2J\x9b2J"), 4, "?[2J"
     again = [(n.replace(first[:4], "else", 1), d) for n, d in entries]
     yield "two videos", tar(entries + again), 3, "clips of one video"
-    yield "a video twice", tar(entries + [("x.txt", b"")] + entries), 0, ""
+    yield "a video twice", tar(entries + [("x.txt", b"")] + entries), 0, "is there twice"
+    changed = array(npy("'<f4'", "(%s)" % shape, struct.pack("<f", 0.5) + data[4:]))
+    yield "a clip twice, not the same", tar(entries + [("x.txt", b"")]) + changed, 3, "another"
+    yield "one file twice", tar(entries[:1] + entries), 3, "once"
+    yield "clips in another order", tar(
+        [e for k in sorted({n.split(".")[0] for n, _ in entries})[::-1]
+         for e in entries if e[0].startswith(k)]), 0, ""
     late = json.loads(dict(entries)[first])
     late["pts"] = [t + 10 ** 6 for t in late["pts"]]
     yield "times that go back", info(pts=late["pts"]), 3, "time after"
@@ -143,7 +150,26 @@ def table(good):
     many = [("a.%d.npy" % i, raw) for i in range(100)]
     yield "many members", tar(many), 3, "at most 32"
     large = bytes(24 << 20)
-    yield "large members", tar([("a.%d.bin" % i, large) for i in range(4)]), 3, "64 MB"
+    yield "large members", tar([("a.%d.npy" % i, large) for i in range(4)]), 3, "64 MB"
+    yield "large members of no sample", tar([("b.%d.bin" % i, large) for i in range(4)]) + whole, 0, ""
+    yield "large JSON", tar([(n, b" " * 3000000 if n == first else d) for n, d in entries]), 3, "1 MB"
+    yield "zeros without end", bytes(32 << 20), 3, "zeros"
+    yield "gzip", gzip.compress(whole), 0, ""
+    yield "gzip in parts", gzip.compress(whole[:1000]) + gzip.compress(whole[1000:]), 0, ""
+    yield "gzip, cut", gzip.compress(whole)[:-2000], 3, "gzip"
+    yield "gzip, damaged", gzip.compress(whole)[:-2000] + b"nonsense" * 1000, 3, "expected"
+    yield "zstd", b"\x28\xb5\x2f\xfd" + bytes(1000), 3, "zstd"
+    yield "macOS's files", tar([e for n, d in entries for e in (("._" + n, b"x"), (n, d))]), 0, ""
+    yield "folders", tar([("./a/b." + "c/" * 70 + n, d) for n, d in entries]), 0, ""
+    for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        yield "long names", tar([("folder/" * 30 + n, d) for n, d in entries], kind), 0, ""
+        yield "names of Unicode", tar([("é" * 99 + n, d) for n, d in entries], kind), 0, ""
+    pax = tarfile.TarInfo("pax")
+    pax.type, pax.size = b"x", 512
+    for text in (b"9999 path=a\n", b"x", b"-5 path=a\n", b"9 path=a", b"0 =\n", b"5\n=a\n"):
+        yield "a pax header that lies", pax.tobuf() + text.ljust(512, b"\1") + whole, 3, "pax"
+    pax.size = 2 << 20
+    yield "a large pax header", pax.tobuf() + bytes(2 << 20) + whole, 3, "1 MB"
     for cut in (1, 511, 512, 700, len(whole) // 2, len(whole) - 1500):
         yield "cut at %d" % cut, whole[:cut], 3 if cut % 512 else None, ""
 
