@@ -8,6 +8,7 @@ struct Pickle {
         case none
         case bool(Bool)
         case integer(Int)
+        case float(Double)
         case string(String)
         case global(module: String, name: String)
         case tuple([Int])
@@ -15,7 +16,7 @@ struct Pickle {
         case dictionary([(key: Int, value: Int)])
         case persistent(Int)
         case call(function: Int, arguments: Int)
-        /// Something that weights do not need: floats, bytes, sets, objects.
+        /// Something that weights do not need: bytes, sets, objects.
         case opaque
     }
 
@@ -217,8 +218,8 @@ struct Pickle {
             case 0x8a: try long(try number(1))  // LONG1
             case 0x8b: try long(try number(4))  // LONG4
             case UInt8(ascii: "G"):  // BINFLOAT
-                _ = try take(8)
-                try push(Pickle.opaqueIndex)
+                let bits = try take(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+                try push(.float(Double(bitPattern: bits)))
             case 0x8c: try push(.string(try text(try number(1))))  // SHORT_BINUNICODE
             case UInt8(ascii: "X"): try push(.string(try text(try number(4))))  // BINUNICODE
             case 0x8d: try push(.string(try text(try number(8))))  // BINUNICODE8

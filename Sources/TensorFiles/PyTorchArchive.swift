@@ -5,6 +5,8 @@ import Synchronization
 /// describes tensors, and one entry for the bytes of each storage.
 final class PyTorchArchive: Sendable {
     let tensors: [String: StoredTensor]
+    /// What gives meaning to the rest of the object.
+    let reader: TensorReader
     private let zip: ZipArchive
     private let bigEndian: Bool
     /// Storages that several tensors share, inflated once; the others are inflated when read.
@@ -30,7 +32,7 @@ final class PyTorchArchive: Sendable {
         for (name, entry) in zip.entries where name.hasPrefix(prefix + "data/") {
             storages[String(name.dropFirst(prefix.count + "data/".count))] = entry
         }
-        let reader = TensorReader(
+        reader = TensorReader(
             pickle: pickle, storages: storages, path: file.path, place: "\(prefix)data/")
         tensors = try reader.stateDictionary()
         var uses: [String: Int] = [:]
@@ -54,6 +56,11 @@ final class PyTorchArchive: Sendable {
 
     func read(_ name: String, into destination: UnsafeMutablePointer<Float>) throws {
         guard let tensor = tensors[name] else { return }
+        try read(tensor, into: destination)
+    }
+
+    /// Reads a tensor wherever it stands in the object.
+    func read(_ tensor: StoredTensor, into destination: UnsafeMutablePointer<Float>) throws {
         try withStorage(tensor.storage) { bytes in
             let elements = Elements(bytes: bytes, type: tensor.info.type, bigEndian: bigEndian)
             elements.copy(tensor, into: destination)

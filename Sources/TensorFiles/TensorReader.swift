@@ -43,7 +43,7 @@ struct TensorReader {
     }
 
     /// The tensor that a call makes, or nil where the value is no tensor.
-    private func tensor(
+    func tensor(
         _ name: String, _ index: Int
     ) throws(CheckpointError) -> StoredTensor? {
         var index = index

@@ -10,9 +10,9 @@ import VidTwinKernels
 /// their product.
 public struct Conversion {
     /// Where the metadata holds the configuration file's text.
-    static let configurationKey = "vidtwin.config"
+    package static let configurationKey = "vidtwin.config"
     /// Where the metadata holds the SHA-256 of the source.
-    static let sourceKey = "vidtwin.source_sha256"
+    package static let sourceKey = "vidtwin.source_sha256"
 
     private let source: Checkpoint
     private let precision: Precision

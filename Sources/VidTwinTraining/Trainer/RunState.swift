@@ -1,0 +1,50 @@
+/// How far a run has come, and what it must remember beside weights: what a checkpoint's `vidtwin`
+/// holds.
+package struct RunState: Equatable, Sendable {
+    /// A checkpoint that is kept for its value of the monitored term.
+    package struct Kept: Equatable, Sendable {
+        /// The file's name within `checkpoints`.
+        package let name: String
+        /// Of the monitored term, the lower the better; nil where nothing was validated yet.
+        package let value: Double?
+
+        package init(name: String, value: Double?) { (self.name, self.value) = (name, value) }
+    }
+
+    /// Batches done, over all epochs.
+    package var batch = 0
+    /// Batches of an epoch.
+    package var epochBatches: Int
+    /// Batches that the learning rate is planned for.
+    package var total: Int
+    package var seed: UInt64
+    package var lecam: (real: Double, fake: Double) = (0, 0)
+    /// Steps of the averaged weights.
+    package var averageUpdates = 0
+    /// Batches in a row without a step, as something was not finite.
+    package var failures = 0
+    /// The checkpoints that are kept, as they were written.
+    package var kept: [Kept] = []
+    /// The best value so far, and the batches done then.
+    package var best: (value: Double, batch: Int)?
+    /// The merged configuration's text.
+    package var configuration: String
+
+    package init(epochBatches: Int, total: Int, seed: UInt64, configuration: String) {
+        (self.epochBatches, self.total) = (max(epochBatches, 1), total)
+        (self.seed, self.configuration) = (seed, configuration)
+    }
+
+    /// The epoch of the last batch that was done, from 0.
+    package var epoch: Int { batch == 0 ? 0 : (batch - 1) / epochBatches }
+
+    /// Lightning's count: the steps of both optimizers.
+    package var globalStep: Int { 2 * batch }
+
+    package static func == (a: RunState, b: RunState) -> Bool {
+        a.batch == b.batch && a.epochBatches == b.epochBatches && a.total == b.total
+            && a.seed == b.seed && a.lecam == b.lecam && a.averageUpdates == b.averageUpdates
+            && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
+            && a.best?.batch == b.best?.batch && a.configuration == b.configuration
+    }
+}
