@@ -237,7 +237,7 @@ struct Evaluate: ParsableCommand {
         if let dataDir {
             entries =
                 try meta.map { try VideoSet.listed(in: $0, folder: dataDir) }
-                ?? VideoSet.inFolder(dataDir)
+                ?? VideoFolder.videos(under: dataDir)
             if entries.isEmpty {
                 throw VideoIOError.badInput(
                     url: meta ?? dataDir, problem: "expected videos, found none")

@@ -1,0 +1,177 @@
+import Synchronization
+package import VidTwin
+import VideoIO
+
+/// How a set of videos is read.
+package struct DataOptions: Sendable, Equatable {
+    package var format: ClipFormat
+    /// The part of the rows that takes part, 0…1.
+    package var share = 1.0
+    /// A frame where all windows begin; at random where nil.
+    package var startFrame: Int?
+    /// Whether another video takes the place of one that cannot be read.
+    package var skipsUnreadable = true
+    /// The part of the rows that may be unreadable in an epoch.
+    package var maximumBad = 0.01
+    /// Videos of fewer frames are passed over.
+    package var minimumFrames = 0
+    package var workers = 4
+    /// Batches that are read ahead.
+    package var prefetch = 2
+
+    package init(format: ClipFormat) { self.format = format }
+}
+
+/// The clips of a run, batch after batch, and what was wrong with the videos.
+package final class TrainingData {
+    package let list: VideoList
+    package let order: EpochOrder
+    package let options: DataOptions
+    private let loader: ClipLoader
+    private var place: Int
+    private var badRows: Set<Int> = []
+    private var badEpoch = -1
+    private var named: Set<Int> = []
+    private var short: Set<String> = []
+    /// Told a sentence when something is wrong with a video.
+    private let say: (String) -> Void
+    /// Seconds that training waited for clips since `takeWaited`.
+    private var waited = 0.0
+
+    /// The clips from batch `first` on, until batch `end`.
+    ///
+    /// - Throws: `TrainingError.data` where too many are missing.
+    package init(
+        _ list: VideoList, _ order: EpochOrder, _ options: DataOptions, clipsAhead: Int,
+        from first: Int, until end: Int, say: @escaping (String) -> Void
+    ) throws {
+        (self.list, self.order, self.options, self.say) = (list, order, options, say)
+        place = first * order.batchClips
+        let missing = order.rows.filter { list.entries[$0].problem != nil }
+        if let row = missing.first {
+            let entry = list.entries[row]
+            if !options.skipsUnreadable {
+                throw TrainingError.data("\(list.place): \(entry.name): \(entry.problem ?? "")")
+            }
+            try TrainingData.check(
+                missing.count, order, options, "\(entry.name): \(entry.problem ?? "")", list)
+            say(
+                "\(missing.count) of \(order.rows.count) videos are missing or unreadable, the first "
+                    + "\(entry.name): \(entry.problem ?? "")")
+        }
+        let (epochs, rows) = (EpochOrders(order), order.rows.count)
+        let most = Int(options.maximumBad * Double(rows)) + 1
+        let startFrame = options.startFrame
+        loader = try ClipLoader(
+            list.entries, ClipDecoder(options.format),
+            places: place..<max(end * order.batchClips, place), workers: options.workers,
+            capacity: clipsAhead, minimumFrames: options.minimumFrames
+        ) { place, attempt in
+            // Short ones are passed over without a limit but the number of rows.
+            if attempt >= rows || attempt > most && options.minimumFrames == 0 { return nil }
+            let (epoch, number) = order.place(batch: place / order.batchClips)
+            let ordered = epochs[epoch]
+            let clip = place % order.batchClips
+            let row = ordered[(number * order.batchClips + clip + attempt) % rows]
+            return (
+                row,
+                startFrame.map { .frame($0) } ?? .part(order.start(row: row, epoch: epoch))
+            )
+        }
+    }
+
+    /// Clips `[B, T, H, W, 3]` in −1…1, the next of the order, and their names.
+    ///
+    /// - Throws: `TrainingError.data` where one cannot be read and none may take its place.
+    package func next(_ count: Int, on device: Device) throws -> (clips: Tensor, names: [String]) {
+        let f = options.format
+        let clips = Tensor([count, f.frames, f.height, f.width, 3], on: device)
+        var names: [String] = []
+        for index in 0..<count {
+            guard let (loaded, seconds) = loader.next() else {
+                throw TrainingError.failure("reading videos ended")
+            }
+            waited += seconds
+            try account(loaded)
+            guard let clip = loaded.clip, let name = loaded.name else {
+                throw TrainingError.data(
+                    "\(list.place): no video could be read in place of \(place); "
+                        + (loaded.unreadable.last?.problem ?? "all are too short"))
+            }
+            if clip.isShort, short.insert(name).inserted, short.count <= 5 {
+                say(
+                    "\(name) is shorter than a clip: its last frame is repeated"
+                        + (short.count == 5 ? "; others are not named" : ""))
+            }
+            names.append(name)
+            unitPixels(clip.bytes, into: clips, at: index * f.byteCount)
+            place += 1
+        }
+        return (clips, names)
+    }
+
+    /// Seconds waited for clips since the last call.
+    package func takeWaited() -> Double {
+        defer { waited = 0 }
+        return waited
+    }
+
+    /// Ends reading.
+    package func close() { loader.close() }
+
+    private func account(_ clip: LoadedClip) throws {
+        let epoch = order.place(batch: place / order.batchClips).epoch
+        if epoch != badEpoch { (badEpoch, badRows) = (epoch, []) }
+        for (row, problem) in clip.unreadable {
+            badRows.insert(row)
+            let isNew = named.insert(row).inserted
+            if !options.skipsUnreadable { throw TrainingError.data(problem) }
+            if isNew {
+                let name = list.entries[row].name
+                say((problem.contains(name) ? problem : "\(name): \(problem)") + "; passed over")
+            }
+            try TrainingData.check(badRows.count, order, options, problem, list)
+        }
+    }
+
+    private static func check(
+        _ bad: Int, _ order: EpochOrder, _ options: DataOptions, _ problem: String,
+        _ list: VideoList
+    ) throws {
+        let rows = order.rows.count
+        guard Double(bad) > options.maximumBad * Double(rows) else { return }
+        throw TrainingError.data(
+            "\(list.place): expected at most \(percent(options.maximumBad)) of \(rows) videos "
+                + "unreadable in an epoch (--max-bad), found \(bad), the last: \(problem)")
+    }
+
+    private static func percent(_ share: Double) -> String {
+        let value = share * 100
+        return value == value.rounded() ? "\(Int(value)) %" : "\(value) %"
+    }
+}
+
+/// The orders of epochs, made when they are asked for; two are kept.
+private final class EpochOrders: Sendable {
+    private let order: EpochOrder
+    private let kept = Mutex<[(epoch: Int, rows: [Int])]>([])
+
+    init(_ order: EpochOrder) { self.order = order }
+
+    subscript(epoch: Int) -> [Int] {
+        kept.withLock { kept in
+            if let found = kept.first(where: { $0.epoch == epoch }) { return found.rows }
+            let rows = order.order(epoch: epoch)
+            kept = kept.suffix(1) + [(epoch, rows)]
+            return rows
+        }
+    }
+}
+
+/// Pixels 0…255 as `v / 127.5 − 1` in float32.
+func unitPixels(_ bytes: [UInt8], into clips: Tensor, at start: Int) {
+    let table = (0..<256).map { Float($0) / 127.5 - 1 }
+    clips.withPointer { pointer in
+        for (i, byte) in bytes.enumerated() { pointer[start + i] = table[Int(byte)] }
+    }
+}

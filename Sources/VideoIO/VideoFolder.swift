@@ -1,0 +1,79 @@
+import Glibc
+
+/// A video of a set, or one that cannot be read.
+public struct VideoEntry: Sendable {
+    /// The name in reports: relative to the folder, or as given.
+    public let name: String
+    /// The file.
+    public let path: String
+    /// Why it is not read, where that is known before.
+    public var problem: String?
+
+    /// A video of this name in this file.
+    public init(name: String, path: String, problem: String? = nil) {
+        (self.name, self.path, self.problem) = (name, path, problem)
+    }
+}
+
+/// Finds videos.
+public enum VideoFolder {
+    /// All videos under a folder, by the endings that libav knows. Links to folders are not
+    /// followed, so a folder cannot contain itself. Sorted by the bytes of the names.
+    ///
+    /// - Throws: `VideoIOError.badInput` where the folder cannot be read.
+    public static func videos(under folder: String) throws(VideoIOError) -> [VideoEntry] {
+        var (entries, waiting): ([VideoEntry], [String]) = ([], [""])
+        while let relative = waiting.popLast() {
+            let path = relative.isEmpty ? folder : "\(folder)/\(relative)"
+            guard let directory = opendir(path) else {
+                let problem = String(cString: strerror(errno))
+                if relative.isEmpty { throw VideoIOError.badInput(url: path, problem: problem) }
+                entries.append(VideoEntry(name: relative, path: path, problem: problem))
+                continue
+            }
+            defer { closedir(directory) }
+            while let entry = readdir(directory) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if name == "." || name == ".." { continue }
+                let inner = relative.isEmpty ? name : "\(relative)/\(name)"
+                var status = stat()
+                guard lstat("\(folder)/\(inner)", &status) == 0 else {
+                    // Gone meanwhile, or a name that is no text: said only where it is a video's.
+                    if VideoFiles.likeness(name) == .certain {
+                        let problem =
+                            name.contains("\u{fffd}") ? "expected a name in UTF-8" : "gone"
+                        entries.append(VideoEntry(name: inner, path: "", problem: problem))
+                    }
+                    continue
+                }
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    waiting.append(inner)
+                } else if let entry = file(inner, "\(folder)/\(inner)") {
+                    entries.append(entry)
+                }
+            }
+        }
+        return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    }
+
+    /// A video by its name, or what is wrong with it; nil for other files. A pipe is not waited for.
+    private static func file(_ name: String, _ path: String) -> VideoEntry? {
+        let likeness = VideoFiles.likeness(name)
+        if likeness == .none { return nil }
+        var status = stat()
+        if stat(path, &status) != 0 {
+            return VideoEntry(name: name, path: path, problem: String(cString: strerror(errno)))
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            if likeness == .possible, !VideoFiles.hasVideo(path) { return nil }
+            return VideoEntry(name: name, path: path)
+        case S_IFDIR: return nil  // a link to a folder
+        default:
+            return VideoEntry(
+                name: name, path: path, problem: "expected a file, found another kind")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import CFFmpeg
+
+/// When the frames of a video file are shown, found without decoding it.
+package struct VideoTimeline: Sendable {
+    /// What the video is.
+    package let stream: VideoStreamInfo
+    /// Seconds after the first frame, in the order of showing.
+    package let seconds: [Double]
+    /// How long the last frame is shown, in seconds.
+    package let lastDuration: Double
+
+    /// Most frames that are looked at: a day at 25 a second.
+    private static let maximumFrames = 1 << 21
+
+    /// Looks through a file.
+    ///
+    /// - Throws: `VideoIOError` where it is no video that is read, or a day of it.
+    package init(path: String, cancellation: Cancellation) throws(VideoIOError) {
+        let options = InputOptions(url: path)
+        let source = try ByteSource(url: path, cancellation: cancellation, opened: nil)
+        let opened = try InputOpener(options, source).open()
+        var context: UnsafeMutablePointer<AVFormatContext>? = opened.context
+        var decoder: UnsafeMutablePointer<AVCodecContext>? = opened.decoder
+        var packet = av_packet_alloc()
+        defer {
+            av_packet_free(&packet)
+            avcodec_free_context(&decoder)
+            avformat_close_input(&context)
+        }
+        guard let packet else { throw .failure(url: path, problem: "no memory") }
+        let info = opened.info
+        let rate = info.frameRate ?? Rational(25, 1)
+        let step = max(
+            av_rescale_q(
+                1, AVRational(num: rate.denominator, den: rate.numerator), info.timeBase.av), 1)
+        var (times, duration): ([Int64], Int64) = ([], 0)
+        var (isTimed, last) = (true, Int64.min)
+        while av_read_frame(context, packet) >= 0 {
+            defer { av_packet_unref(packet) }
+            // Packets that only prepare the decoder are not shown.
+            guard packet.pointee.stream_index == opened.videoIndex,
+                packet.pointee.flags & AV_PKT_FLAG_DISCARD == 0
+            else { continue }
+            if packet.pointee.pts == vt_no_pts { isTimed = false }
+            times.append(packet.pointee.pts)
+            if packet.pointee.pts > last, packet.pointee.duration > 0 {
+                duration = packet.pointee.duration
+            }
+            last = max(last, packet.pointee.pts)
+            if times.count > VideoTimeline.maximumFrames {
+                throw .badInput(
+                    url: path, problem: "expected at most \(VideoTimeline.maximumFrames) frames")
+            }
+        }
+        if let failure = source.failure, case .cancelled = failure { throw failure }
+        if times.isEmpty { throw .badInput(url: path, problem: "found no frames") }
+        if !isTimed { times = times.indices.map { Int64($0) &* step } }
+        times.sort()
+        let (first, base) = (times[0], info.timeBase.value)
+        seconds = times.map { Double($0 &- first) * base }
+        lastDuration = Double(duration > 0 ? duration : step) * base
+        stream = info
+    }
+}

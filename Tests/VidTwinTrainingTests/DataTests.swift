@@ -1,0 +1,218 @@
+import Glibc
+import Testing
+import VidTwin
+import VidTwinTestSupport
+import VidTwinTraining
+import VideoIO
+
+struct DataTests {
+    /// Lossless videos of a pattern, or of frames whose grey is 5 times their number.
+    private func write(
+        _ frames: [UInt8], width: Int, height: Int, rate: String, to path: String,
+        options: String = ""
+    ) {
+        Fixtures.write(frames, to: "\(path).raw")
+        let result = Shell.run(
+            "ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s \(width)x\(height) -r \(rate) "
+                + "-i '\(path).raw' \(options) -c:v ffv1 -pix_fmt bgr0 '\(path)' && rm '\(path).raw'"
+        )
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    private func grey(_ count: Int, width: Int = 32, height: Int = 32) -> [UInt8] {
+        (0..<count).flatMap { [UInt8](repeating: UInt8($0 * 5 % 256), count: width * height * 3) }
+    }
+
+    private let format = ClipFormat(frames: 4, height: 32, width: 32, rate: Rational(8, 1))
+
+    /// The numbers of the frames of a clip of grey ones.
+    private func numbers(_ clip: DecodedClip, _ format: ClipFormat) -> [Int] {
+        (0..<format.frames).map { Int(clip.bytes[$0 * format.byteCount / format.frames]) / 5 }
+    }
+
+    @Test func `a golden clip comes out of a lossless video byte for byte`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let bytes = Golden.pattern(4, 32, 32, 1)
+        write(bytes, width: 32, height: 32, rate: "8", to: "\(folder)/a.mkv")
+        let clip = try ClipDecoder(format).clip("\(folder)/a.mkv", at: .part(0.7))
+        #expect(clip.bytes == bytes)  // no room: the window begins at 0
+        #expect(clip.start == 0 && !clip.isShort)
+    }
+
+    @Test func `windows are cut by time, at constant and variable rates`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        write(grey(50), width: 32, height: 32, rate: "25", to: "\(folder)/a.mkv")
+        let decoder = ClipDecoder(format)
+        // The last frame is at 1.96 s: the room is 1.96 − 0.375.
+        let clip = try decoder.clip("\(folder)/a.mkv", at: .part(0.5))
+        let start = 0.5 * (1.96 - 0.375)
+        #expect(abs(clip.start - start) < 1e-9)
+        let shown = (0..<4).map { Int(((start + (Double($0) + 0.05) / 8) * 25).rounded(.down)) }
+        #expect(numbers(clip, format) == shown)
+        #expect(
+            try numbers(decoder.clip("\(folder)/a.mkv", at: .part(1 - 1e-9)), format).last == 49)
+        #expect(try numbers(decoder.clip("\(folder)/a.mkv", at: .frame(10)), format)[0] == 10)
+
+        // Every third frame is missing: the one before is shown longer.
+        write(
+            grey(50), width: 32, height: 32, rate: "25", to: "\(folder)/v.mkv",
+            options: "-vf \"select='not(eq(mod(n,3),1))'\" -fps_mode vfr")
+        let variable = try decoder.clip("\(folder)/v.mkv", at: .part(0.5))
+        // Frame 49 is the last one and is there.
+        let kept = shown.map { $0 % 3 == 1 ? $0 - 1 : $0 }
+        let room = 1.92 - 0.375  // 49 % 3 == 1: the last one shown is 48
+        let moved = (0..<4).map {
+            Int(((0.5 * room + (Double($0) + 0.05) / 8) * 25).rounded(.down))
+        }.map { $0 % 3 == 1 ? $0 - 1 : $0 }
+        #expect(numbers(variable, format) == moved, "\(kept)")
+    }
+
+    @Test func `a short video's last frame is repeated`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        write(grey(5), width: 32, height: 32, rate: "25", to: "\(folder)/a.mkv")
+        let clip = try ClipDecoder(format).clip("\(folder)/a.mkv", at: .part(0.9))
+        #expect(numbers(clip, format) == [0, 3, 4, 4])
+        #expect(clip.isShort && clip.sourceFrames == 5)
+    }
+
+    @Test func `an order is a permutation of its own in every epoch`() {
+        let order = EpochOrder(count: 103, batchClips: 4, seed: 23)
+        #expect(order.batches == 25)
+        let (first, second) = (order.order(epoch: 0), order.order(epoch: 1))
+        #expect(first.sorted() == Array(0..<103) && second.sorted() == Array(0..<103))
+        #expect(first != second && first == order.order(epoch: 0))
+        let random = Philox(seed: 23)
+        let words = first.map { random.word(site: 64, clip: UInt32($0), batch: 0) }
+        #expect(words == words.sorted())
+        #expect(
+            order.start(row: 7, epoch: 3)
+                == Double(random.word(site: 65, clip: 7, batch: 3)) / 4_294_967_296)
+        #expect(order.place(batch: 26).epoch == 1 && order.place(batch: 26).number == 1)
+        let share = EpochOrder(count: 103, share: 0.1, batchClips: 20, seed: 23)
+        #expect(share.rows.count == 10 && share.batches == 1)  // fewer than a batch: repeated
+        #expect(EpochOrder(count: 103, batchClips: 4, limit: 7, seed: 23).batches == 7)
+    }
+
+    private func list(_ folder: String, _ names: [String]) throws -> VideoList {
+        Fixtures.write(
+            Array(("videos,note\n" + names.map { "\($0),\n" }.joined()).utf8),
+            to: "\(folder)/list.csv")
+        return try VideoList(
+            folder: folder, list: "\(folder)/list.csv", folderKey: "data_dir", listKey: "meta_path")
+    }
+
+    @Test func `what is trained on does not depend on the workers`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        for n in 1...5 {
+            write(grey(10 * n), width: 32, height: 32, rate: "25", to: "\(folder)/\(n).mkv")
+        }
+        Fixtures.write([1, 2, 3], to: "\(folder)/bad.mkv")
+        let list = try list(folder, ["3.mkv", "1.mkv", "bad.mkv", "5.mkv", "2.mkv", "4.mkv"])
+        #expect(list.entries.map(\.name)[0] == "3.mkv")  // the file's order
+        var options = DataOptions(format: format)
+        options.maximumBad = 0.2
+        let order = EpochOrder(count: 6, batchClips: 2, seed: 5)
+        var results: [[Float]] = []
+        var words: [[String]] = []
+        for workers in [1, 3] {
+            var said: [String] = []
+            options.workers = workers
+            let data = try TrainingData(
+                list, order, options, clipsAhead: 3, from: 0, until: 6, say: { said.append($0) })
+            var pixels: [Float] = []
+            for _ in 0..<6 { pixels += try data.next(2, on: Device(threads: 1)).clips.values }
+            data.close()
+            results.append(pixels)
+            words.append(said)
+            #expect(said.count { $0.contains("bad.mkv") } == 1)
+        }
+        #expect(results[0] == results[1] && words[0] == words[1])
+        // From the middle on: the same.
+        let data = try TrainingData(
+            list, order, options, clipsAhead: 2, from: 4, until: 6, say: { _ in })
+        let tail = try data.next(2, on: Device(threads: 1)).clips.values
+        data.close()
+        #expect(tail == Array(results[0][4 * tail.count..<5 * tail.count]))
+        // Left half-way, nothing hangs.
+        let left = try TrainingData(
+            list, order, options, clipsAhead: 2, from: 0, until: 1000, say: { _ in })
+        left.close()
+    }
+
+    @Test func `too many unreadable videos end training, and none is put up with when strict`()
+        throws
+    {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        write(grey(10), width: 32, height: 32, rate: "25", to: "\(folder)/1.mkv")
+        Fixtures.write([1, 2, 3], to: "\(folder)/bad.mkv")
+        let list = try list(folder, ["1.mkv", "bad.mkv"])
+        let order = EpochOrder(count: 2, batchClips: 2, seed: 5)
+        func train(_ change: (inout DataOptions) -> Void) throws -> String {
+            var options = DataOptions(format: format)
+            change(&options)
+            let data = try TrainingData(
+                list, order, options, clipsAhead: 2, from: 0, until: 2, say: { _ in })
+            defer { data.close() }
+            do {
+                _ = try data.next(2, on: Device(threads: 1))
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        }
+        #expect(try train { $0.maximumBad = 0.01 }.contains("--max-bad"))
+        #expect(try train { $0.skipsUnreadable = false }.contains("bad.mkv"))
+        #expect(try train { $0.maximumBad = 0.5 } == "")
+        // Missing ones are known before the first step.
+        let missing = try self.list(folder, ["1.mkv", "gone.mkv"])
+        #expect(throws: TrainingError.self) {
+            try TrainingData(
+                missing, order, DataOptions(format: format), clipsAhead: 2, from: 0, until: 2,
+                say: { _ in })
+        }
+    }
+
+    @Test func `a validation shows each video once and says what it leaves out`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        for n in 1...3 {
+            write(grey(10 * n), width: 32, height: 32, rate: "25", to: "\(folder)/\(n).mkv")
+        }
+        Fixtures.write([1, 2, 3], to: "\(folder)/bad.mkv")
+        let list = try list(folder, ["1.mkv", "bad.mkv", "2.mkv", "3.mkv"])
+        let data = ValidationData(list, DataOptions(format: format), batchClips: 2, seed: 0)
+        var (counts, said): ([Int], [String]) = ([], [])
+        try data.each(on: Device(threads: 1), unreadable: { name, _ in said.append(name) }) {
+            counts.append($0.dim(0))
+            return true
+        }
+        #expect(counts == [2, 1] && said == ["bad.mkv"])
+    }
+
+    @Test func `CSV as RFC 4180 has it, and what is wrong with its line`() throws {
+        let table = try CSVTable(
+            Array("\u{feff}n,videos\r\n1,\"a,\"\"b\"\".mp4\"\r\n\r\n2,\"two\nlines\"\n3,c".utf8))
+        #expect(table.header == ["n", "videos"])
+        #expect(
+            table.rows.map(\.fields) == [["1", "a,\"b\".mp4"], ["2", "two\nlines"], ["3", "c"]])
+        #expect(table.rows.map(\.line) == [2, 4, 6])
+        #expect(CSVTable.quoted("a,\"b\".mp4") == "\"a,\"\"b\"\".mp4\"")
+        for (text, line) in [("a,b\n1,2\n1\n", 3), ("a\n\"x\n", 2), ("", 1)] {
+            let failure = #expect(throws: CSVTable.Failure.self) { try CSVTable(Array(text.utf8)) }
+            #expect(failure?.line == line, "\(text)")
+        }
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        Fixtures.write(Array("videos\na.mp4\nb,c\n".utf8), to: "\(folder)/m.csv")
+        let error = #expect(throws: TrainingError.self) {
+            try VideoList(
+                folder: folder, list: "\(folder)/m.csv", folderKey: "f", listKey: "l")
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("m.csv, line 3"))
+    }
+}
