@@ -59,7 +59,9 @@ final class FakeComputation: BatchComputation {
         return terms
     }
 
-    func validate(_ clips: Tensor) throws -> (terms: [String: Double], reconstruction: Tensor) {
+    func validate(
+        _ clips: Tensor, generatorActive: Bool, discriminatorActive: Bool
+    ) throws -> (terms: [String: Double], reconstruction: Tensor) {
         let difference = generatorParameters.reduce(0.0) { $0 + Double($1.pointer[0]) }
         return (["rec_loss": abs(difference), "total_loss": difference], clips)
     }
