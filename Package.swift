@@ -23,6 +23,7 @@ let package = Package(
     ],
     targets: [
         // System libraries.
+        .systemLibrary(name: "CSystem"),
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
             name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
@@ -48,7 +49,7 @@ let package = Package(
             swiftSettings: strict),
         // File formats of arrays, and nothing that knows a model.
         .target(
-            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto", "CZlib"],
+            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto", "CSystem", "CZlib"],
             swiftSettings: strict),
         .target(
             name: "VidTwin",
@@ -64,7 +65,8 @@ let package = Package(
 
         // Files and streams, and the command line.
         .target(name: "LatentIO", dependencies: ["TensorFiles"], swiftSettings: strict),
-        .target(name: "VideoIO", dependencies: ["CFFmpeg"], swiftSettings: strict),
+        .target(
+            name: "VideoIO", dependencies: ["CFFmpeg", "TensorFiles"], swiftSettings: strict),
 
         // Training: apart, so that libvidtwin.so carries none of it.
         .target(

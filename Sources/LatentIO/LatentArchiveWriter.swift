@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-import TensorFiles
+package import TensorFiles
 
 /// Writes the latents of one video as one .safetensors file: each array with one more axis, the
 /// clips, in front; what is known of the clips stands as JSON in the header's metadata.
@@ -12,6 +12,7 @@ public final class LatentArchiveWriter {
         let spool: Int32
     }
 
+    private let file: NewFile
     private let output: Descriptor
     private let type: LatentType
     private var columns: [String: Column] = [:]
@@ -21,9 +22,11 @@ public final class LatentArchiveWriter {
     /// The text under `format` in the metadata.
     public static let format = "vidtwin-latents-1"
 
-    /// Writes to an open descriptor; `path` is where its unnamed files may be.
-    public init(descriptor: Int32, path: String, type: LatentType) {
-        (output, self.type) = (Descriptor(descriptor, place: path), type)
+    /// Writes to a file, whose name stays the caller's to give.
+    ///
+    /// - Throws: `NewFileError`.
+    package init(_ file: NewFile, type: LatentType) throws {
+        (self.file, output, self.type) = (file, try file.open(), type)
     }
 
     deinit { for column in columns.values { close(column.spool) } }
@@ -35,7 +38,7 @@ public final class LatentArchiveWriter {
         if clips.isEmpty {
             name = sample.key
             for (name, array) in sample.arrays {
-                let spool = try spoolFile(name)
+                let spool = try file.scratch()
                 columns[name] = Column(shape: array.shape, spool: spool)
             }
         }
@@ -77,18 +80,5 @@ public final class LatentArchiveWriter {
                 }
             }
         }
-    }
-
-    private func spoolFile(_ name: String) throws -> Int32 {
-        let temporary = "\(output.place).\(name).\(getpid()).tmp"
-        let spool = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        if spool < 0 { throw failure("creating \(temporary)") }
-        unlink(temporary)
-        return spool
-    }
-
-    private func failure(_ what: String) -> LatentError {
-        .failure(
-            place: output.place, problem: "\(what) failed: \(String(cString: strerror(errno)))")
     }
 }

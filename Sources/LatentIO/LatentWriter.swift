@@ -1,4 +1,4 @@
-import TensorFiles
+package import TensorFiles
 
 /// Writes samples as a ustar stream in WebDataset layout; each is complete before the next begins.
 public final class LatentWriter {
@@ -9,6 +9,11 @@ public final class LatentWriter {
     public init(descriptor: Int32, place: String, type: LatentType) {
         tar = TarWriter(Descriptor(descriptor, place: place))
         self.type = type
+    }
+
+    /// Writes to an open descriptor.
+    package init(_ output: Descriptor, type: LatentType) {
+        (tar, self.type) = (TarWriter(output), type)
     }
 
     /// Writes a sample.

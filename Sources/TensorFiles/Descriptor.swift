@@ -7,7 +7,8 @@ package struct Descriptor: Sendable {
     package let number: Int32
     /// For messages.
     package let place: String
-    /// Waiting for input ends with `StreamError.cancelled` when this becomes readable.
+    /// Waiting ends with `StreamError.cancelled` when this becomes readable; for a reader of what is
+    /// written, after a second in which nothing was taken.
     private let wake: Int32?
 
     /// The descriptor of this number.
@@ -15,19 +16,24 @@ package struct Descriptor: Sendable {
         (self.number, self.place, self.wake) = (number, place, wake)
     }
 
+    /// What a pipe that is ready takes without waiting (PIPE_BUF).
+    private static let piece = 4096
+
     /// Writes all bytes.
     ///
-    /// - Throws: `StreamError.brokenPipe` or `.failure`.
+    /// - Throws: `StreamError.brokenPipe`, `.cancelled` or `.failure`.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(StreamError) {
         var rest = bytes
         while let base = rest.baseAddress, !rest.isEmpty {
-            let count = Glibc.write(number, base, rest.count)
+            if let wake { try waitForRoom(wake) }
+            let count = Glibc.write(
+                number, base, wake == nil ? rest.count : min(rest.count, Descriptor.piece))
             if count >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else if errno == EPIPE {
                 throw .brokenPipe(place: place)
             } else if errno == EAGAIN {
-                wait(for: POLLOUT)
+                if wake == nil { wait(for: POLLOUT) }
             } else if errno != EINTR {
                 throw failure("writing")
             }
@@ -36,7 +42,7 @@ package struct Descriptor: Sendable {
 
     /// Writes all bytes.
     ///
-    /// - Throws: `StreamError.brokenPipe` or `.failure`.
+    /// - Throws: `StreamError.brokenPipe`, `.cancelled` or `.failure`.
     package func write(_ bytes: [UInt8]) throws(StreamError) {
         var problem: StreamError?
         bytes.withUnsafeBytes { buffer in
@@ -69,6 +75,21 @@ package struct Descriptor: Sendable {
         ]
         while poll(&entries, 2, -1) < 0 && errno == EINTR {}
         return entries[1].revents != 0
+    }
+
+    /// Waits until something can be written.
+    private func waitForRoom(_ wake: Int32) throws(StreamError) {
+        var entries = [
+            pollfd(fd: number, events: Int16(POLLOUT), revents: 0),
+            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+        ]
+        while poll(&entries, 2, -1) < 0 && errno == EINTR {}
+        if entries[0].revents != 0 { return }
+        while true {
+            let ready = poll(&entries, 1, 1000)
+            if ready == 0 { throw .cancelled }
+            if ready > 0 || errno != EINTR { return }
+        }
     }
 
     private func failure(_ what: String) -> StreamError {

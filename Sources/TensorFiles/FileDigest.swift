@@ -4,11 +4,14 @@ import Glibc
 /// SHA-256 of files, by libcrypto.
 public enum FileDigest {
     /// The SHA-256 of a text as 64 hexadecimal digits.
-    public static func sha256(text: String) -> String {
+    public static func sha256(text: String) -> String { hexadecimal(bytes(of: text)) }
+
+    /// The 32 bytes of a text's SHA-256.
+    package static func bytes(of text: String) -> [UInt8] {
         var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
         let bytes = Array(text.utf8)
         EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
-        return hexadecimal(digest)
+        return digest
     }
 
     private static func hexadecimal(_ digest: [UInt8]) -> String {
@@ -20,7 +23,7 @@ public enum FileDigest {
     ///
     /// - Throws: `CheckpointError.file` where it cannot be read.
     public static func sha256(path: String) throws -> String {
-        guard let file = fopen(path, "rb") else {
+        guard let file = path.withPathBytes({ fopen($0, "rb") }) else {
             throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
         }
         defer { fclose(file) }

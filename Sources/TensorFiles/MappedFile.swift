@@ -8,7 +8,7 @@ final class MappedFile: @unchecked Sendable {
 
     init(path: String) throws(CheckpointError) {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = path.withPathBytes { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         if descriptor < 0 {
             throw .file(path: path, problem: String(cString: strerror(errno)))
         }

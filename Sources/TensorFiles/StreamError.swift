@@ -15,11 +15,11 @@ public enum StreamError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .malformed(let place, let expected, let found):
-            "\(place): expected \(expected), found \(found)"
+            "\(place.visible): expected \(expected), found \(found.visible)"
         case .truncated(let place, let expected, let found):
-            "\(place): truncated: expected \(expected) bytes, found \(found)"
-        case .failure(let place, let problem): "\(place): \(problem)"
-        case .brokenPipe(let place): "\(place): the reader has gone, stopping"
+            "\(place.visible): truncated: expected \(expected) bytes, found \(found)"
+        case .failure(let place, let problem): "\(place.visible): \(problem.visible)"
+        case .brokenPipe(let place): "\(place.visible): the reader has gone, stopping"
         case .cancelled: "cancelled"
         }
     }

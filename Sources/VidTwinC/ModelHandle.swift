@@ -48,9 +48,9 @@ final class ModelHandle: Sendable {
     }
 
     private static func files(_ options: vidtwin_model_options) throws -> ModelFiles {
-        let config = options.config.map { String(cString: $0) }
-        let checkpoint = options.checkpoint.map { String(cString: $0) }
-        let name = options.model.map { String(cString: $0) }
+        let config = options.config.map { String(path: $0) }
+        let checkpoint = options.checkpoint.map { String(path: $0) }
+        let name = options.model.map { String(path: $0) }
         if let name, config != nil || checkpoint != nil {
             throw CallError.argument(
                 "model", expected: "NULL beside config and checkpoint", found: name)

@@ -1,53 +1,44 @@
 import CFFmpeg
 import Glibc
+import TensorFiles
 
-/// A file or pipe that libav writes to. Regular files are written under a temporary name in the
-/// same folder and renamed when everything is there.
+/// A new file or a pipe as libav writes to it.
 final class ByteSink {
     private(set) var context: UnsafeMutablePointer<AVIOContext>?
     /// Why writing failed, if it did.
     private(set) var failure: VideoIOError?
-    /// The temporary file's name, while there is one.
-    private(set) var temporaryPath: String?
+    /// Whether libav can go back in what it wrote.
+    let isSeekable: Bool
 
-    private let url: String
-    private let isSeekable: Bool
-    private var descriptor: Int32
+    private let file: NewFile
+    private let output: Descriptor
 
-    /// Opens a file or pipe to write; one that is `input` is refused.
-    init(url: String, overwrite: Bool, input: FileIdentity?) throws(VideoIOError) {
-        self.url = url
-        var status = stat()
-        if url == "-" {
-            if isatty(1) == 1 {
-                throw .usage(
-                    "standard output is a terminal: frames are not written to it; give -o FILE or "
-                        + "a pipe")
-            }
-            descriptor = 1
-            isSeekable = false
-        } else if stat(url, &status) == 0 && status.st_mode & S_IFMT != S_IFREG {
-            if status.st_mode & S_IFMT == S_IFDIR {
-                throw .usage("\(url): expected a file to write, found a folder")
-            }
-            descriptor = Glibc.open(url, O_WRONLY | O_CLOEXEC)  // a pipe or a device
-            isSeekable = false
-        } else {
-            if stat(url, &status) == 0 {
-                if input == FileIdentity(status) {
-                    throw .usage("\(url): the output is the input; give another name")
-                }
-                if !overwrite { throw .usage("\(url) exists; -y overwrites it") }
-            }
-            let temporary = ByteSink.temporaryName(url)
-            descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-            temporaryPath = temporary
-            isSeekable = true
+    /// Opens a file or pipe to write; one that is `input`, or another input of the options, is
+    /// refused.
+    convenience init(_ options: OutputOptions, input: FileIdentity?) throws(VideoIOError) {
+        if options.url == "-", isatty(1) == 1 {
+            throw .usage(
+                "standard output is a terminal: frames are not written to it; give -o FILE or "
+                    + "a pipe")
         }
-        if descriptor < 0 {
-            throw .failure(
-                url: url, problem: "cannot be written: \(String(cString: strerror(errno)))")
+        let inputs = options.inputs.compactMap { FileIdentity(path: $0) }
+        let file: NewFile
+        do throws(NewFileError) {
+            file = try NewFile(
+                options.url, overwrite: options.overwrite,
+                inputs: inputs + (input.map { [$0] } ?? []),
+                wake: options.cancellation?.wakeDescriptor)
+        } catch {
+            throw VideoIOError(error)
         }
+        try self.init(file)
+    }
+
+    /// Writes to a file that is prepared already.
+    init(_ file: NewFile) throws(VideoIOError) {
+        do throws(NewFileError) { output = try file.open() } catch { throw VideoIOError(error) }
+        self.file = file
+        isSeekable = file.isSeekable
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()
         context = avio_alloc_context(
@@ -64,36 +55,22 @@ final class ByteSink {
                     return Unmanaged<ByteSink>.fromOpaque(owner).takeUnretainedValue()
                         .seek(offset, whence)
                 } : nil)
-        if context == nil { throw .failure(url: url, problem: "no memory") }
+        if context == nil { throw .failure(url: file.place, problem: "no memory") }
     }
 
     deinit { abandon() }
-
-    private static func temporaryName(_ url: String) -> String {
-        let parts = url.split(separator: "/", omittingEmptySubsequences: false)
-        let name = ".\(parts.last ?? "").\(getpid()).tmp"
-        return (parts.dropLast().map(String.init) + [name]).joined(separator: "/")
-    }
 
     /// Everything was written: the file gets its name.
     func finish() throws(VideoIOError) {
         avio_flush(context)
         if let failure { throw failure }
-        if let temporary = temporaryPath {
-            let status = close(descriptor)
-            descriptor = -1
-            guard status == 0, rename(temporary, url) == 0 else {
-                throw .failure(url: url, problem: String(cString: strerror(errno)))
-            }
-            temporaryPath = nil
-        }
+        do throws(NewFileError) { try file.finish() } catch { throw VideoIOError(error) }
         release()
     }
 
     /// Removes what was written so far (nothing can be taken back from a pipe).
     func abandon() {
-        if let temporary = temporaryPath { unlink(temporary) }
-        temporaryPath = nil
+        file.abandon()
         release()
     }
 
@@ -102,40 +79,45 @@ final class ByteSink {
             av_freep(&open.pointee.buffer)
             avio_context_free(&context)
         }
-        if descriptor > 2 { close(descriptor) }
-        descriptor = -1
     }
 
     private func write(_ buffer: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-        var done = 0
-        while done < count {
-            let written = Glibc.write(descriptor, buffer + done, count - done)
-            if written > 0 {
-                done += written
-            } else if errno == EAGAIN {
-                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&entry, 1, -1)
-            } else if errno != EINTR {
-                if failure == nil {
-                    failure =
-                        errno == EPIPE
-                        ? .brokenPipe(url: url)
-                        : .failure(
-                            url: url == "-" ? "standard output" : url,
-                            problem: "writing failed: \(String(cString: strerror(errno)))")
-                }
-                return vt_error_io
-            }
+        do throws(StreamError) {
+            try output.write(UnsafeRawBufferPointer(start: buffer, count: count))
+            return Int32(truncatingIfNeeded: count)
+        } catch {
+            if failure == nil { failure = VideoIOError(error) }
+            return vt_error_io
         }
-        return Int32(truncatingIfNeeded: count)
     }
 
     private func seek(_ offset: Int64, _ whence: Int32) -> Int64 {
         if whence & AVSEEK_SIZE != 0 {
             var status = stat()
-            return fstat(descriptor, &status) == 0 ? Int64(status.st_size) : Int64(vt_error_io)
+            return fstat(output.number, &status) == 0
+                ? Int64(status.st_size) : Int64(vt_error_io)
         }
-        let result = lseek(descriptor, Int(offset), whence & ~AVSEEK_FORCE)
+        let result = lseek(output.number, Int(offset), whence & ~AVSEEK_FORCE)
         return result < 0 ? Int64(vt_error_io) : Int64(result)
+    }
+}
+
+extension VideoIOError {
+    /// What happened to an output.
+    init(_ error: NewFileError) {
+        switch error {
+        case .refused(let problem): self = .usage(problem)
+        case .failure(let place, let problem): self = .failure(url: place, problem: problem)
+        case .cancelled: self = .cancelled
+        }
+    }
+
+    init(_ error: StreamError) {
+        switch error {
+        case .brokenPipe(let place): self = .brokenPipe(url: place)
+        case .cancelled: self = .cancelled
+        case .failure(let place, let problem): self = .failure(url: place, problem: problem)
+        case .malformed, .truncated: self = .failure(url: "output", problem: "\(error)")
+        }
     }
 }

@@ -1,5 +1,6 @@
 import CFFmpeg
 import Glibc
+import TensorFiles
 
 /// A file or pipe that libav reads from: through our own callbacks, so that waiting can be
 /// cancelled, bytes are counted, and nothing but this one descriptor is ever opened.
@@ -78,7 +79,9 @@ final class ByteSource {
     /// cancelled.
     static func open(_ url: String) throws(VideoIOError) -> Int32 {
         while true {
-            let descriptor = Glibc.open(url, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            let descriptor = url.withPathBytes {
+                Glibc.open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            }
             if descriptor >= 0 {
                 _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
                 return descriptor
@@ -141,18 +144,5 @@ final class ByteSource {
         ended = false
         position = Int64(result)
         return position
-    }
-}
-
-/// Tells files apart, whatever they are called.
-struct FileIdentity: Equatable {
-    private let device: UInt64
-    private let number: UInt64
-    let isRegular: Bool
-
-    init(_ status: stat) {
-        device = UInt64(status.st_dev)
-        number = UInt64(status.st_ino)
-        isRegular = status.st_mode & S_IFMT == S_IFREG
     }
 }

@@ -44,7 +44,9 @@ public final class CopiedTracks: Sendable {
             let kind = CopiedTrack.Kind(stream)
             numbers[kind, default: 0] += 1
             let track = CopiedTrack(stream, kind, number: numbers[kind] ?? 1)
-            if let track, kind != .other { tracks.append(track) } else if let track {
+            if let track, kind != .other {
+                tracks.append(track)
+            } else if let track {
                 lost.append(track.name)
             }
         }
@@ -190,7 +192,8 @@ final class Metadata: @unchecked Sendable {  // nothing is changed after it is m
     /// What says how a container was written, and is wrong in another.
     static let ofContainers: Set<String> = [
         "application_platform", "company_name", "compatible_brands", "duration", "encoder",
-        "encoding_tool", "generation_uid", "major_brand", "material_package_umid", "metadatacreator",
+        "encoding_tool", "generation_uid", "major_brand", "material_package_umid",
+        "metadatacreator",
         "minor_version", "modification_date", "operational_pattern_ul", "product_name",
         "product_uid", "product_version", "product_version_num", "software", "timecode",
         "toolkit_version", "toolkit_version_num", "uid",

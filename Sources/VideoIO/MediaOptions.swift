@@ -148,6 +148,10 @@ public struct OutputOptions: Sendable {
     public var crf: Int?
     /// Whether an existing file may be replaced.
     public var overwrite = false
+    /// Files that are read and must not be replaced, besides the video itself.
+    public var inputs: [String] = []
+    /// Ends waiting for whoever reads a pipe.
+    public var cancellation: Cancellation?
 
     /// Options for this output.
     public init(url: String) { self.url = url }

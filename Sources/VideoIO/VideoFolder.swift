@@ -1,4 +1,5 @@
 import Glibc
+import TensorFiles
 
 /// A video of a set, or one that cannot be read.
 public struct VideoEntry: Sendable {
@@ -25,7 +26,7 @@ public enum VideoFolder {
         var (entries, waiting): ([VideoEntry], [String]) = ([], [""])
         while let relative = waiting.popLast() {
             let path = relative.isEmpty ? folder : "\(folder)/\(relative)"
-            guard let directory = opendir(path) else {
+            guard let directory = path.withPathBytes({ opendir($0) }) else {
                 let problem = String(cString: strerror(errno))
                 if relative.isEmpty { throw VideoIOError.badInput(url: path, problem: problem) }
                 entries.append(VideoEntry(name: relative, path: path, problem: problem))
@@ -34,17 +35,15 @@ public enum VideoFolder {
             defer { closedir(directory) }
             while let entry = readdir(directory) {
                 let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                    String(pathBytes: $0.prefix { $0 != 0 })
                 }
                 if name == "." || name == ".." { continue }
                 let inner = relative.isEmpty ? name : "\(relative)/\(name)"
                 var status = stat()
-                guard lstat("\(folder)/\(inner)", &status) == 0 else {
-                    // Gone meanwhile, or a name that is no text: said only where it is a video's.
+                guard "\(folder)/\(inner)".withPathBytes({ lstat($0, &status) }) == 0 else {
+                    // Gone meanwhile: said only where it is a video's.
                     if VideoFiles.likeness(name) == .certain {
-                        let problem =
-                            name.contains("\u{fffd}") ? "expected a name in UTF-8" : "gone"
-                        entries.append(VideoEntry(name: inner, path: "", problem: problem))
+                        entries.append(VideoEntry(name: inner, path: "", problem: "gone"))
                     }
                     continue
                 }
@@ -63,7 +62,7 @@ public enum VideoFolder {
         let likeness = VideoFiles.likeness(name)
         if likeness == .none { return nil }
         var status = stat()
-        if stat(path, &status) != 0 {
+        if path.withPathBytes({ stat($0, &status) }) != 0 {
             return VideoEntry(name: name, path: path, problem: String(cString: strerror(errno)))
         }
         switch status.st_mode & S_IFMT {

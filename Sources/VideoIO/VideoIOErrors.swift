@@ -1,4 +1,5 @@
 import CFFmpeg
+import TensorFiles
 
 /// What can go wrong with media input and output: what, where, expected, found.
 public enum VideoIOError: Error, CustomStringConvertible, Sendable {
@@ -16,11 +17,11 @@ public enum VideoIOError: Error, CustomStringConvertible, Sendable {
     /// One line.
     public var description: String {
         switch self {
-        case .usage(let problem): problem
+        case .usage(let problem): problem.visible
         case .badInput(let url, let problem), .failure(let url, let problem):
-            "\(url == "-" ? "standard input" : url): \(problem)"
+            "\(url == "-" ? "standard input" : url.visible): \(problem.visible)"
         case .brokenPipe(let url):
-            "\(url == "-" ? "standard output" : url): the reader has gone, stopping"
+            "\(url == "-" ? "standard output" : url.visible): the reader has gone, stopping"
         case .cancelled: "cancelled"
         }
     }

@@ -1,4 +1,5 @@
 import CFFmpeg
+import TensorFiles
 
 /// What is known of an input's video, and what an output takes over from it.
 public struct VideoStreamInfo: @unchecked Sendable {

@@ -6,8 +6,6 @@ import CFFmpeg
 public final class VideoWriter {
     /// What was decided on the way, one sentence each.
     public private(set) var notes: [String] = []
-    /// The temporary file, while there is one: for those who must end at once.
-    public var temporaryPath: String? { sink.temporaryPath }
 
     private let options: OutputOptions
     private let stream: VideoStreamInfo
@@ -41,8 +39,7 @@ public final class VideoWriter {
         (self.options, self.stream, self.size) = (options, stream, size)
         let target = try OutputTarget(options, like: stream)
         pixelFormat = target.pixelFormat
-        sink = try ByteSink(
-            url: options.url, overwrite: options.overwrite, input: stream.identity)
+        sink = try ByteSink(options, input: stream.identity)
         notes = target.notes
         packet = av_packet_alloc()
         picture = av_frame_alloc()

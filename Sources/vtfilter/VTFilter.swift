@@ -28,9 +28,11 @@ struct VTFilter: ParsableCommand {
 @main
 enum Main {
     static func main() {
-        signal(SIGPIPE, SIG_IGN)
+        StandardDescriptors.open()
+        signal(SIGPIPE, SIG_IGN)  // EPIPE instead
+        signal(SIGXFSZ, SIG_IGN)  // EFBIG instead
         do {
-            var command = try VTFilter.parseAsRoot()
+            var command = try VTFilter.parseAsRoot(Arguments.all)
             try command.run()
         } catch {
             exit(ExitStatus.report(error))

@@ -105,6 +105,7 @@ import VidTwinTestSupport
               vtfilter cross-reenact -q --structure a --dynamics b | cmp - expected.y4m && echo same
               wait
             done
+            set -m
             vtfilter cross-reenact -q --structure a --dynamics b & sleep 1; kill -INT $!; wait $!; echo $?
             """, seconds: 60)
         #expect(result.text == "same\nsame\n130", "\(result.text) \(result.errors)")

@@ -136,7 +136,7 @@ private let input = """
         let result = Shell.run(
             input + """
                 vtfilter encode -q -i in.y4m > l.tar
-                mkfifo pipe; vtfilter decode < pipe > out.y4m & exec 3> pipe
+                set -m; mkfifo pipe; vtfilter decode < pipe > out.y4m & exec 3> pipe
                 head -c 70000 l.tar >&3; sleep 2; kill -INT $!; wait $!; echo $?
                 ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 out.y4m
                 """, seconds: 30)

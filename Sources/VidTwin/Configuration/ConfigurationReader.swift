@@ -146,7 +146,9 @@ extension Configuration {
         func failure(_ found: String) -> ModelError {
             .configuration(path: path, key: "file", expected: "a readable file", found: found)
         }
-        guard let file = fopen(path, "rb") else { throw failure(String(cString: strerror(errno))) }
+        guard let file = path.withPathBytes({ fopen($0, "rb") }) else {
+            throw failure(String(cString: strerror(errno)))
+        }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: YAMLDocument.maximumBytes + 1)
         let count = fread(&bytes, 1, bytes.count, file)

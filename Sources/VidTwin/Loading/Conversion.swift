@@ -1,5 +1,4 @@
-import Glibc
-import TensorFiles
+package import TensorFiles
 import VidTwinKernels
 
 /// A model's weights written once in the form of a precision, for fast starts: a .safetensors file
@@ -18,12 +17,14 @@ public struct Conversion {
     private let precision: Precision
     private let plan: WeightPlan
     private let metadata: [String: String]
+    private let sources: [FileIdentity]
 
     /// Checks that the files fit each other.
     ///
     /// - Throws: `ModelError` and `CheckpointError`, as loading the model does.
     public init(_ files: ModelFiles, precision: Precision) throws {
         self.precision = precision
+        sources = [files.checkpoint, files.configuration].compactMap { FileIdentity(path: $0) }
         source = try Checkpoint(path: files.checkpoint)
         let configuration = try Configuration(path: files.configuration)
         plan = VidTwinModel.plan(configuration)
@@ -39,10 +40,23 @@ public struct Conversion {
         ]
     }
 
-    /// Writes the file under a temporary name and gives it its own when it is complete.
+    /// Writes the file, which has its name when it is complete; what is there is replaced, unless it
+    /// is one of the files that this is made from.
     ///
     /// - Throws: `CheckpointError` and `StreamError`.
     public func write(to path: String) throws {
+        do {
+            let file = try NewFile(path, overwrite: true, inputs: sources)
+            try write(to: file)
+        } catch let error as NewFileError {
+            throw CheckpointError.unwritable(path: path, problem: error.problem)
+        }
+    }
+
+    /// Writes the file and gives it its name.
+    ///
+    /// - Throws: `CheckpointError`, `StreamError` and `NewFileError`.
+    package func write(to file: NewFile) throws {
         var entries: [SafeTensorsWriter.Entry] = []
         for parameter in plan.parameters {
             let type = elementType(parameter.use)
@@ -54,20 +68,8 @@ public struct Conversion {
                         shape: [parameter.shape[0]]))
             }
         }
-        let temporary = "\(path).\(getpid()).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        func failure() -> CheckpointError {
-            .unwritable(path: path, problem: String(cString: strerror(errno)))
-        }
-        if descriptor < 0 { throw failure() }
-        defer { close(descriptor) }
-        do {
-            try write(entries, to: Descriptor(descriptor, place: path))
-            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
-        } catch {
-            unlink(temporary)
-            throw error
-        }
+        try write(entries, to: try file.open())
+        try file.finish()
     }
 
     private func write(_ entries: [SafeTensorsWriter.Entry], to output: Descriptor) throws {

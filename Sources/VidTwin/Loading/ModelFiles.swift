@@ -9,6 +9,9 @@ public struct ModelFiles: Sendable, Equatable {
     /// The checkpoint file.
     public let checkpoint: String
 
+    /// Both.
+    package var paths: [String] { [configuration, checkpoint] }
+
     /// The model that is used when none is named.
     public static let bundledName = "vidtwin-nano"
 
@@ -33,7 +36,7 @@ public struct ModelFiles: Sendable, Equatable {
         let places =
             ["\(folder)config.yaml", "\(folder)\(name).yaml"]
             + ModelFiles.installed("configs/vidtwin/\(name).yaml")
-        guard let found = places.first(where: { access($0, R_OK) == 0 }) else { return nil }
+        guard let found = places.first(where: { ModelFiles.isReadable($0) }) else { return nil }
         self.init(configuration: found, checkpoint: checkpoint)
     }
 
@@ -54,9 +57,9 @@ public struct ModelFiles: Sendable, Equatable {
         let folders = name.contains("/") ? [name] : [name] + ModelFiles.installed("models/\(name)")
         for folder in folders {
             let configuration = "\(folder)/config.yaml"
-            guard access(configuration, R_OK) == 0 else { continue }
+            guard ModelFiles.isReadable(configuration) else { continue }
             for file in ["model.safetensors", "model.ckpt", "model.pt"]
-            where access("\(folder)/\(file)", R_OK) == 0 {
+            where ModelFiles.isReadable("\(folder)/\(file)") {
                 self.init(configuration: configuration, checkpoint: "\(folder)/\(file)")
                 return
             }
@@ -69,7 +72,7 @@ public struct ModelFiles: Sendable, Equatable {
     ///
     /// - Throws: `ModelError.notFound`.
     public init(chosen name: String?) throws {
-        let fromEnvironment = getenv("VIDTWIN_MODEL").map { String(cString: $0) }
+        let fromEnvironment = getenv("VIDTWIN_MODEL").map { String(path: $0) }
         try self.init(
             named: name ?? fromEnvironment.flatMap { $0.isEmpty ? nil : $0 }
                 ?? ModelFiles.bundledName)
@@ -94,12 +97,16 @@ public struct ModelFiles: Sendable, Equatable {
     /// The shared library that holds this code; nil, or what the program was called by, where it is
     /// part of a program.
     private static func libraryPath() -> String? {
-        vt_library_path().flatMap { realPath(String(cString: $0)) }
+        vt_library_path().flatMap { realPath(String(path: $0)) }
     }
 
     private static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
+        guard let resolved = path.withPathBytes({ realpath($0, nil) }) else { return nil }
         defer { free(resolved) }
-        return String(cString: resolved)
+        return String(path: resolved)
+    }
+
+    private static func isReadable(_ path: String) -> Bool {
+        path.withPathBytes { access($0, R_OK) } == 0
     }
 }

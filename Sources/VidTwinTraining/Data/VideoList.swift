@@ -21,7 +21,8 @@ package struct VideoList: Sendable {
         folder: String, list: String?, folderKey: String, listKey: String
     ) throws {
         var status = stat()
-        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard folder.withPathBytes({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR
+        else {
             throw TrainingError.data(
                 "\(folderKey): expected a folder, found \(folder), which is "
                     + (errno == ENOENT ? "not there" : "none"))
@@ -59,7 +60,9 @@ package struct VideoList: Sendable {
                     "\(list), line \(row.line): expected a path in the column videos, found none")
             }
             let path = name.hasPrefix("/") ? name : "\(folder)/\(name)"
-            let problem = access(path, R_OK) == 0 ? nil : String(cString: strerror(errno))
+            let problem =
+                path.withPathBytes({ access($0, R_OK) }) == 0
+                ? nil : String(cString: strerror(errno))
             return VideoEntry(name: name, path: path, problem: problem)
         }
         if entries.isEmpty {
@@ -68,7 +71,7 @@ package struct VideoList: Sendable {
     }
 
     private static func contents(_ path: String, _ key: String) throws -> [UInt8] {
-        guard let file = fopen(path, "rb") else {
+        guard let file = path.withPathBytes({ fopen($0, "rb") }) else {
             throw TrainingError.data("\(key): \(path): \(String(cString: strerror(errno)))")
         }
         defer { fclose(file) }

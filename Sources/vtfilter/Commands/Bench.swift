@@ -43,9 +43,9 @@ struct Bench: ParsableCommand {
             loaded, try Benchmark(loaded, clips: clips), loadSeconds: loadSeconds,
             weights: randomWeights.map { "random, seed \($0)" } ?? "checkpoint")
         if json {
-            print(try JSONText.pretty(report))
+            try StandardOutput.print(try JSONText.pretty(report))
         } else {
-            print(report.text)
+            try StandardOutput.print(report.text)
         }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TensorFiles
 import VidTwin
 import VideoIO
 
@@ -43,7 +44,7 @@ struct Convert: ParsableCommand {
         if precision == .auto {
             throw ValidationError("--precision auto: expected f32, bf16 or int8")
         }
-        if !output.hasSuffix(".safetensors") {
+        if !output.hasSuffix(".safetensors"), !isPipe {
             throw ValidationError("-o \(output): expected a name that ends in .safetensors")
         }
         if source == nil && config != nil || source != nil && model != nil {
@@ -51,20 +52,31 @@ struct Convert: ParsableCommand {
         }
     }
 
+    /// Whether the output is not a file that gets a name.
+    private var isPipe: Bool {
+        output == "-" || FileIdentity(path: output).map { !$0.isRegular } ?? false
+    }
+
+    /// What the file takes, once it is there.
+    private var size: String {
+        var status = stat()
+        if isPipe || output.withPathBytes({ stat($0, &status) }) != 0 { return "" }
+        return ", \(Clock.decimal(Double(status.st_size) * 1e-6, digits: 1)) MB"
+    }
+
     func run() throws {
         words.configureLog()
-        if !overwrite && access(output, F_OK) == 0 {
-            throw VideoIOError.usage("\(output) exists; -y overwrites it")
-        }
+        _ = Interruption(.atOnce)
         var options = ModelOptions()
         (options.checkpoint, options.config, options.model) = (source, config, model)
         let files = try options.files()
         let start = Clock.now
-        try Conversion(files, precision: precision.precision).write(to: output)
-        var status = stat()
-        stat(output, &status)
+        let file = try NewFile(
+            output, overwrite: overwrite,
+            inputs: files.paths.compactMap { FileIdentity(path: $0) })
+        try Conversion(files, precision: precision.precision).write(to: file)
         Log.notice(
-            "\(output): \(precision.rawValue), \(Clock.decimal(Double(status.st_size) * 1e-6, digits: 1)) "
-                + "MB, in \(Clock.format(Clock.now - start)) s")
+            "\(output.visible): \(precision.rawValue)\(size), in "
+                + "\(Clock.format(Clock.now - start)) s")
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TensorFiles
 import VidTwin
 import VideoIO
 
@@ -84,7 +85,8 @@ struct CrossReenact: ParsableCommand {
     func run() throws {
         words.configureLog()
         // Before anything is waited for.
-        for url in [structure, dynamics] where url != "-" && access(url, R_OK) != 0 {
+        for url in [structure, dynamics]
+        where url != "-" && url.withPathBytes({ access($0, R_OK) }) != 0 {
             throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
         }
         let interruption = Interruption()
@@ -113,16 +115,17 @@ struct CrossReenact: ParsableCommand {
             throw VideoIOError.usage("--show inputs: latents have no pictures to show")
         }
         let c = loaded.configuration
-        let options = file.output(
+        let inputs = [structure, dynamics] + files.paths
+        var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
+        (options.inputs, options.cancellation) = (inputs, interruption.reading)
         let writer = try VideoWriter(
             options, like: a.stream,
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),
             undoing: a.fit)
         for note in writer.notes { Log.warning(note) }
-        interruption.protect(writer.temporaryPath)
         let told = try Progress(
-            progress, quiet: words.quiet, total: a.stream.frameCount)
+            progress, quiet: words.quiet, total: a.stream.frameCount, inputs: inputs)
         var fault: (any Error)?
         do {
             fault = try reenact(a, b, loaded, identity, writer, told, interruption)

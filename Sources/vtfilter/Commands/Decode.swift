@@ -75,7 +75,8 @@ struct Decode: ParsableCommand {
         let identity = try ModelIdentity(loaded, files)
         let source = try LatentInput(input)
         let reader = try source.clips(named: name, interruption.reading)
-        let told = try Progress(progress, quiet: words.quiet, total: nil)
+        let told = try Progress(
+            progress, quiet: words.quiet, total: nil, inputs: [input] + files.paths)
         var sink: FrameSink?
         var fault: (any Error)?
         do {
@@ -87,7 +88,10 @@ struct Decode: ParsableCommand {
                     throw VideoIOError.usage(
                         "--part \(part.rawValue): the latents hold \(available.rawValue) only")
                 }
-                let open = try sink ?? openSink(sample.info, loaded, interruption)
+                let open =
+                    try sink
+                    ?? openSink(
+                        sample.info, loaded, inputs: [input] + files.paths, interruption)
                 sink = open
                 let clip = try loaded.decode(latents, part: wanted)
                 told.wrote(try open.write(clip, sample, loaded))
@@ -117,17 +121,18 @@ struct Decode: ParsableCommand {
     }
 
     private func openSink(
-        _ info: LatentInfo, _ model: VidTwinModel, _ interruption: Interruption
+        _ info: LatentInfo, _ model: VidTwinModel, inputs: [String],
+        _ interruption: Interruption
     ) throws -> FrameSink {
         let forced = rate.flatMap { Rational(frameRate: $0) }
         let c = model.configuration
         let size = PictureSize(width: c.width, height: c.height)
         let stream = try info.stream(size, place: input).resampled(to: forced)
         var options = file.output(output, format: format, pixelFormat: pixelFormat)
+        (options.inputs, options.cancellation) = (inputs, interruption.reading)
         options.size = self.size.flatMap { PictureSize($0) }
         let writer = try VideoWriter(
             options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
-        interruption.protect(writer.temporaryPath)
         return FrameSink(
             writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,
             constantRate: forced != nil)

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Glibc
 public import LatentIO
+import TensorFiles
 import VidTwin
 import VideoIO
 
@@ -82,16 +83,15 @@ struct Encode: ParsableCommand {
         let identity = try ModelIdentity(loaded, files)
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
-        let output = try LatentOutput(streams.output, overwrite: streams.file.overwrite)
-        interruption.protect(output.temporaryPath)
+        let output = try NewFile.latents(
+            streams.output, overwrite: streams.file.overwrite,
+            inputs: [streams.input] + files.paths, interruption.reading)
         let isArchive = streams.output.hasSuffix(".safetensors")
-        let stream = LatentWriter(
-            descriptor: output.descriptor, place: output.place, type: latentDtype)
-        let archive = LatentArchiveWriter(
-            descriptor: output.descriptor, path: streams.output, type: latentDtype)
+        let stream = LatentWriter(try output.open(), type: latentDtype)
+        let archive = try LatentArchiveWriter(output, type: latentDtype)
         let progress = try Progress(
             streams.progress, quiet: streams.words.quiet,
-            total: streams.expectedFrames(reader.stream))
+            total: streams.expectedFrames(reader.stream), inputs: [streams.input] + files.paths)
 
         let video = reader.stream.resampled(to: streams.sampleRate)
         let sampleName =

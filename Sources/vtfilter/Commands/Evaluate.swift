@@ -84,6 +84,9 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Stop at the first video that cannot be read.")
     var strict = false
 
+    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace existing reports.")
+    var overwrite = false
+
     private var isComparison: Bool { reference != nil || distorted != nil }
 
     func validate() throws {
@@ -137,25 +140,56 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         words.configureLog()
-        for path in [json, csv, report].compactMap({ $0 }) { try OutputFile.check(path) }
+        _ = Interruption(.atOnce)
+        let entries = try dataDir == nil && videos.isEmpty ? [] : videoEntries()
+        let outputs = try openOutputs(entries)
         let document: EvaluationDocument
         var moments = Moments()
         if !merge.isEmpty {
             document = try EvaluationDocument.merged(merge)
         } else {
-            (document, moments) = try isComparison ? compare() : evaluate()
+            (document, moments) = try isComparison ? compare() : evaluate(entries)
         }
-        try write(document, moments)
+        try write(document, moments, outputs)
         if !document.failures.isEmpty { throw ExitCode(ExitStatus.badInput) }
     }
 
-    private func write(_ document: EvaluationDocument, _ moments: Moments) throws {
+    /// What is written in the end, prepared before the work.
+    private struct Outputs {
+        let json, csv, report: NewFile?
+        var all: [NewFile] { [json, csv, report].compactMap(\.self) }
+    }
+
+    /// Prepares the reports: none is another, or a file that is read.
+    private func openOutputs(_ entries: [VideoEntry]) throws -> Outputs {
+        var inputs: Set<FileIdentity> = []
+        if json != nil || csv != nil || report != nil {
+            var paths = entries.map(\.path) + merge + lpips
+            paths += [meta, reference, distorted].compactMap(\.self)
+            if merge.isEmpty && !isComparison { paths += try model.files().paths }
+            inputs = Set(paths.compactMap { FileIdentity(path: $0) })
+        }
+        func open(_ path: String?) throws -> NewFile? {
+            try path.map { try NewFile($0, overwrite: overwrite, inputs: inputs) }
+        }
+        let outputs = Outputs(json: try open(json), csv: try open(csv), report: try open(report))
+        for (i, a) in outputs.all.enumerated() {
+            for b in outputs.all[..<i] where a.isSame(as: b) {
+                throw VideoIOError.usage("\(a.place): expected a file for each report, found one")
+            }
+        }
+        return outputs
+    }
+
+    private func write(
+        _ document: EvaluationDocument, _ moments: Moments, _ outputs: Outputs
+    ) throws {
         if !words.quiet { Log.plain(document.table) }
-        if let json { try OutputFile.write(try document.json(), to: json) }
-        if let csv { try OutputFile.write(document.csv, to: csv) }
-        if let report {
+        try outputs.json?.write(try document.json())
+        try outputs.csv?.write(document.csv)
+        if let report = outputs.report {
             let page = EvaluationReport(document: document, moments: moments).html
-            try OutputFile.write(Array(page.utf8), to: report)
+            try report.write(Array(page.utf8))
         }
     }
 
@@ -192,8 +226,10 @@ struct Evaluate: ParsableCommand {
         return (document, run.moments)
     }
 
-    private func evaluate() throws -> (EvaluationDocument, Moments) {
-        var entries = try videoEntries()
+    private func evaluate(
+        _ all: [VideoEntry]
+    ) throws -> (EvaluationDocument, Moments) {
+        var entries = all
         if let shard = try parsedShard() {
             entries = entries.indices.filter { $0 % shard.count == shard.index - 1 }
                 .map { entries[$0] }
@@ -213,7 +249,7 @@ struct Evaluate: ParsableCommand {
         var (document, run) = start(try perceptual(loaded.device), about, loaded.device)
         document.shard = shard
         for (index, entry) in entries.enumerated() {
-            Log.notice("\(index + 1) of \(entries.count): \(entry.name)")
+            Log.notice("\(index + 1) of \(entries.count): \(entry.name.visible)")
             do {
                 if let problem = entry.problem {
                     throw VideoIOError.badInput(url: entry.name, problem: problem)

@@ -27,9 +27,9 @@ struct Info: ParsableCommand {
         let weights = try VidTwinModel.parameterCount(configuration, checkpoint)
         let summary = Summary(files, configuration, checkpoint, weights: weights)
         if json {
-            print(try JSONText.pretty(summary))
+            try StandardOutput.print(try JSONText.pretty(summary))
         } else {
-            print(summary.text)
+            try StandardOutput.print(summary.text)
         }
     }
 }
@@ -45,21 +45,24 @@ extension Info {
         while let sample = try stream.next() {
             clips += 1
             if json {
-                print(String(decoding: try encoder.encode(sample.info), as: UTF8.self))
+                try StandardOutput.print(
+                    String(decoding: try encoder.encode(sample.info), as: UTF8.self).visibleJSON)
                 continue
             }
             let info = sample.info
             if clips == 1 {
-                print(
+                let about =
                     "latents of \(info.width)x\(info.height) \(info.pixelFormat) at "
-                        + "\(info.rate ?? "variable") frames/s, --fit \(info.fit), \(info.latents), layout "
-                        + "\(info.layout), by vtfilter \(info.vtfilter)")
-                print("configuration \(info.configSHA256)\ncheckpoint    \(info.checkpointSHA256)")
+                    + "\(info.rate ?? "variable") frames/s, --fit \(info.fit), \(info.latents), "
+                    + "layout \(info.layout), by vtfilter \(info.vtfilter)"
+                try StandardOutput.print(
+                    "\(about.visible)\nconfiguration \(info.configSHA256.visible)\n"
+                        + "checkpoint    \(info.checkpointSHA256.visible)")
             }
             let arrays = sample.arrays.sorted { $0.key < $1.key }
-                .map { "\($0.key) \($0.value.shape)" }.joined(separator: ", ")
-            print(
-                "\(sample.key): frames \(info.firstFrame) to \(info.firstFrame + info.validFrames - 1), "
+                .map { "\($0.key.visible) \($0.value.shape)" }.joined(separator: ", ")
+            try StandardOutput.print(
+                "\(sample.key.visible): frames \(info.firstFrame) to \(info.firstFrame + info.validFrames - 1), "
                     + arrays)
         }
         if clips == 0 { throw input.noLatents }
@@ -117,8 +120,8 @@ private struct Summary: Encodable {
         let structure = structureShape.reduce(1, *)
         return
             ([
-                "config       \(config)",
-                "checkpoint   \(checkpoint)",
+                "config       \(config.visible)",
+                "checkpoint   \(checkpoint.visible)",
                 "weights      \(weightsInFile) in the file, \(weights) in use (tensors: \(types))",
                 "clip         \(frames) frames of \(width)x\(height)",
                 "transformer  hidden size \(hiddenSize), \(encoderBlocks) + \(decoderBlocks) blocks"
@@ -128,6 +131,6 @@ private struct Summary: Encodable {
                     + "\(latentNumbers - structure) numbers",
                 "compression  \(latentNumbers) numbers a clip, "
                     + "\(Clock.decimal(100 * compressionRate, digits: 3)) % of its pixels",
-            ] + notes.map { "note         \($0)" }).joined(separator: "\n")
+            ] + notes.map { "note         \($0.visible)" }).joined(separator: "\n")
     }
 }

@@ -58,6 +58,7 @@ struct Reconstruct: ParsableCommand {
     func run() throws {
         streams.words.configureLog()
         let interruption = Interruption()
+        let files = try model.files()
         let loaded = try model.load()
         if overlap >= loaded.configuration.frames {
             throw VideoIOError.usage(
@@ -81,10 +82,11 @@ struct Reconstruct: ParsableCommand {
                     + "found \(pixels) in \(loaded.configuration.frames) frames of \(frame)")
         }
         let shown = PictureSize(width: frame.width * (show == nil ? 1 : 2), height: frame.height)
-        let writer = try streams.openOutput(like: stream, shown, undoing: streams.fit)
-        interruption.protect(writer.temporaryPath)
+        let writer = try streams.openOutput(
+            like: stream, shown, undoing: streams.fit, inputs: files.paths, interruption.reading)
         let progress = try Progress(
-            streams.progress, quiet: streams.words.quiet, total: streams.expectedFrames(stream))
+            streams.progress, quiet: streams.words.quiet, total: streams.expectedFrames(stream),
+            inputs: [streams.input] + files.paths)
         var options = Session.Options()
         options.part = part
         options.samplingSeed = sample ? seed ?? 0 : nil

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TensorFiles
 import VidTwin
 import VideoIO
 
@@ -85,10 +86,9 @@ struct EvaluationDocument: Codable, Equatable {
     var csv: [UInt8] {
         var text = "video,frame,psnr,ssim,lpips\n"
         for video in videos {
-            let quoted = video.name.split(separator: "\"", omittingEmptySubsequences: false)
-                .joined(separator: "\"\"")
+            let name = CSVText.cell(video.name)
             for (index, score) in video.frames.enumerated() {
-                text += "\"\(quoted)\",\(index),\(score.psnr),\(score.ssim),"
+                text += "\(name),\(index),\(score.psnr),\(score.ssim),"
                 text += (score.lpips.map { "\($0)" } ?? "") + "\n"
             }
         }
@@ -97,7 +97,7 @@ struct EvaluationDocument: Codable, Equatable {
 
     /// The table for people.
     var table: String {
-        let width = min(max(videos.map(\.name.count).max() ?? 0, 24), 60)
+        let width = min(max(videos.map(\.name.visible.count).max() ?? 0, 24), 60)
         func row(_ name: String, _ frames: String, _ score: FrameScore?) -> String {
             func padded(_ text: String, _ width: Int) -> String {
                 String(repeating: " ", count: max(width - text.count, 0)) + text
@@ -112,7 +112,7 @@ struct EvaluationDocument: Codable, Equatable {
             "video" + String(repeating: " ", count: width - 5)
                 + "  frames   PSNR dB     SSIM    LPIPS"
         ]
-        lines += videos.map { row($0.name, "\($0.frames.count)", $0.mean) }
+        lines += videos.map { row($0.name.visible, "\($0.frames.count)", $0.mean) }
         let total = videos.reduce(0) { $0 + $1.frames.count }
         lines.append(row("mean over videos", "\(total)", pooled.overVideos))
         lines.append(row("mean over clips", "\(total)", pooled.overClips))
@@ -123,8 +123,8 @@ struct EvaluationDocument: Codable, Equatable {
                     + "\(Clock.decimal(100 * model.compressionRate, digits: 3)) % of its pixels")
         }
         if lpips.isEmpty { lines.append("LPIPS is left out: no weights were given (--lpips)") }
-        lines += notes
-        lines += failures.map { "failed: \($0.line)" }
+        lines += notes.map(\.visible)
+        lines += failures.map { "failed: \($0.line.visible)" }
         return lines.joined(separator: "\n")
     }
 }

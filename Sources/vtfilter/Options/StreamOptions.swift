@@ -88,12 +88,14 @@ struct StreamOptions: ParsableArguments {
         return reader
     }
 
-    /// Opens the output for frames like the input's, of the model's size.
+    /// Opens the output for frames like the input's, of the model's size; it is none of `inputs`.
     func openOutput(
-        like stream: VideoStreamInfo, _ size: PictureSize, undoing fit: Fit
+        like stream: VideoStreamInfo, _ size: PictureSize, undoing fit: Fit, inputs: [String],
+        _ cancellation: Cancellation
     ) throws -> VideoWriter {
-        let options = file.output(
+        var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
+        (options.inputs, options.cancellation) = (inputs, cancellation)
         let writer = try VideoWriter(options, like: stream, size: size, undoing: fit)
         for note in writer.notes { Log.warning(note) }
         return writer

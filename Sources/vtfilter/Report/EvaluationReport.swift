@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TensorFiles
 import VidTwin
 
 /// The page: one file, no network, light and dark, for desktop and phone.
@@ -13,6 +14,7 @@ struct EvaluationReport {
         <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta http-equiv="Content-Security-Policy" content="\(policy)">
         <link rel="icon" href="data:,">
         <title>VidTwin evaluation: \(escaped(title))</title>
         <style>
@@ -30,13 +32,18 @@ struct EvaluationReport {
         \(curves)
         \(about)
         </main>
-        <script>
-        \(ReportStyle.script)
-        </script>
+        <script>\(ReportStyle.script)</script>
         </body>
         </html>
 
         """
+    }
+
+    /// What a browser may do with the page: show it, and run the one script that is its own.
+    private var policy: String {
+        let digest = Data(FileDigest.bytes(of: ReportStyle.script)).base64EncodedString()
+        return "default-src 'none'; script-src 'sha256-\(digest)'; style-src 'unsafe-inline'; "
+            + "img-src data:; base-uri 'none'; form-action 'none'"
     }
 
     // MARK: - What is shown
@@ -275,14 +282,14 @@ struct EvaluationReport {
     /// Names come from outside; nothing in them may become markup.
     private func escaped(_ text: String) -> String {
         var out = ""
-        for character in text.unicodeScalars {
+        for character in text.visible.unicodeScalars {
             switch character {
             case "&": out += "&amp;"
             case "<": out += "&lt;"
             case ">": out += "&gt;"
             case "\"": out += "&quot;"
             case "'": out += "&#39;"
-            default: out.unicodeScalars.append(character.value < 32 ? " " : character)
+            default: out.unicodeScalars.append(character)
             }
         }
         return out

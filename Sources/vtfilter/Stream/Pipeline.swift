@@ -52,7 +52,7 @@ final class Pipeline: Sendable {
         }
         output.finish()
         writing.join()
-        reading.join()
+        reading.close()  // which may wait for room for a frame that nobody takes
         progress.end()
         // What the user can mend comes first: a reader that left explains all the rest.
         if let fault = writeFault.withLock({ $0 }) {

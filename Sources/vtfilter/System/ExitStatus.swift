@@ -22,6 +22,11 @@ enum ExitStatus {
     static func report(_ error: any Error) -> Int32 {
         switch error {
         case VideoIOError.cancelled, LatentError.cancelled: return Interruption.status
+        case NewFileError.cancelled: return Interruption.status
+        case let error as NewFileError:
+            Log.error("\(error)")
+            if case .refused = error { return usage }
+            return failure
         case let error as VideoIOError:
             Log.error("\(error)")
             switch error {
@@ -60,10 +65,11 @@ enum ExitStatus {
             let code = VTFilter.exitCode(for: error)
             let text = VTFilter.fullMessage(for: error)
             if code == .success {
-                if !text.isEmpty { print(text) }
+                if text.isEmpty { return 0 }
+                do { try StandardOutput.print(text) } catch { return report(error) }
                 return 0
             }
-            if !text.isEmpty { Log.plain(text) }
+            if !text.isEmpty { Log.plain(Arguments.visible(in: text)) }
             return code == .validationFailure ? usage : failure
         }
     }

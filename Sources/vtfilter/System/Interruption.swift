@@ -1,27 +1,40 @@
 import Glibc
 import Synchronization
+import TensorFiles
 import VideoIO
 
 /// Where the handler writes the signal's number.
 nonisolated(unsafe) private var signalPipe: Int32 = -1
 
-/// SIGINT and SIGTERM: the first finishes the clip in work and closes the output properly, the
-/// second ends at once.
+/// SIGINT, SIGTERM and SIGHUP: the first finishes the clip in work and closes the output properly,
+/// the second ends at once. Unfinished files are removed in any case. A signal that was ignored when
+/// the program started stays ignored (`nohup`, jobs in the background).
 final class Interruption: Sendable {
-    /// Cancelled by the first signal, so that nobody waits for input.
+    /// What the first signal does.
+    enum Manner {
+        /// The work goes on to a good end.
+        case finishing
+        /// Half of the work is worth nothing: it ends.
+        case atOnce
+    }
+
+    /// Cancelled by the first signal, so that nobody waits for input, or long for a reader.
     let reading = Cancellation()
-    private let state = Mutex<(signal: Int32?, temporaryPath: String?)>((nil, nil))
+    private let manner: Manner
+    private let state = Mutex<Int32?>(nil)
 
     /// Starts watching. One at a time in a process.
     ///
     /// Libraries start threads of their own before `main`, which block no signal, so a handler
     /// passes the signal on to a thread that may do more than a handler may.
-    init() {
+    init(_ manner: Manner = .finishing) {
+        self.manner = manner
         var descriptors: [Int32] = [-1, -1]
         if pipe(&descriptors) != 0 { return }
+        for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         signalPipe = descriptors[1]
         let source = descriptors[0]
-        for number in [SIGINT, SIGTERM] {
+        for number in [SIGINT, SIGTERM, SIGHUP] where !Interruption.isIgnored(number) {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { number in
                 let before = errno
@@ -40,8 +53,15 @@ final class Interruption: Sendable {
         }
     }
 
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
     /// The signal that came, if one did.
-    var signal: Int32? { state.withLock { $0.signal } }
+    var signal: Int32? { state.withLock { $0 } }
 
     /// The exit status of a run that was cancelled: a signal did it, if one came.
     static var status: Int32 {
@@ -50,16 +70,13 @@ final class Interruption: Sendable {
     }
     private static let last = Atomic<Int32>(0)
 
-    /// A file to remove when a second signal ends everything at once.
-    func protect(_ temporaryPath: String?) { state.withLock { $0.temporaryPath = temporaryPath } }
-
     private func received(_ number: Int32) {
-        let (again, path) = state.withLock { state in
-            defer { state.signal = state.signal ?? number }
-            return (state.signal != nil, state.temporaryPath)
+        let again = state.withLock { signal in
+            defer { signal = signal ?? number }
+            return signal != nil
         }
-        if again {
-            if let path { unlink(path) }
+        if again || manner == .atOnce {
+            NewFile.removeUnfinished()
             _exit(128 + number)
         }
         Interruption.last.store(number, ordering: .relaxed)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TensorFiles
 
 /// JSON for people and programs.
 enum JSONText {
@@ -6,6 +7,6 @@ enum JSONText {
     static func pretty(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        return String(decoding: try encoder.encode(value), as: UTF8.self).visibleJSON
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import TensorFiles
 
 /// Words for the user, on standard error, through swift-log.
 enum Log {
@@ -28,12 +29,7 @@ enum Log {
     /// One write a line, so that lines of several programs in a pipe do not mix.
     fileprivate static func writeLine(_ text: String) {
         Progress.clearLine()
-        // Names from files may hold what a terminal would obey.
-        let visible = text.unicodeScalars.map { scalar in
-            let isControl = scalar.value < 32 || (127..<160).contains(scalar.value)
-            return isControl && scalar != "\n" && scalar != "\t" ? "?" : Character(scalar)
-        }
-        var bytes = Array((String(visible) + "\n").utf8)
+        var bytes = Array((text.visibleLines + "\n").utf8)
         _ = write(2, &bytes, bytes.count)
     }
 }
@@ -49,10 +45,14 @@ private struct StandardErrorHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        // Lists go on in lines of their own; nothing that is quoted begins one like this.
+        let text = "\(event.message)".split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated().map { $0 == 0 || $1.hasPrefix(" ") ? String($1) : "  \($1)" }
+            .joined(separator: "\n")
         switch event.level {
-        case .error, .critical: Log.writeLine("vtfilter: error: \(event.message)")
-        case .warning: Log.writeLine("vtfilter: warning: \(event.message)")
-        default: Log.writeLine("vtfilter: \(event.message)")
+        case .error, .critical: Log.writeLine("vtfilter: error: \(text)")
+        case .warning: Log.writeLine("vtfilter: warning: \(text)")
+        default: Log.writeLine("vtfilter: \(text)")
         }
     }
 }

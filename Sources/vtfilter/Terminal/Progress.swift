@@ -7,30 +7,23 @@ final class Progress: Sendable {
     private struct State {
         var frames = 0
         var lastReport = 0.0
-        let descriptor: Int32?
     }
 
     private let state: Mutex<State>
     private let start = Clock.now
     private let total: Int?
     private let showsLine: Bool
+    private let file: ProgressFile?
 
     /// Whether a progress line stands on the terminal.
     private static let lineStands = Atomic<Bool>(false)
 
-    init(_ options: ProgressOptions, quiet: Bool, total: Int?) throws {
+    /// Starts the clock. The file of `--progress` is none of `inputs`.
+    init(_ options: ProgressOptions, quiet: Bool, total: Int?, inputs: [String]) throws {
         self.total = total
         showsLine = isatty(2) == 1 && !options.noProgress && !quiet
-        var descriptor: Int32?
-        if let path = options.progress {
-            let opened =
-                path == "-" ? 2 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-            descriptor = opened
-            if opened < 0 {
-                throw VideoIOError.usage("--progress \(path): \(String(cString: strerror(errno)))")
-            }
-        }
-        state = Mutex(State(descriptor: descriptor))
+        file = try options.progress.map { try ProgressFile($0, inputs: inputs) }
+        state = Mutex(State())
     }
 
     /// So many more frames are written.
@@ -48,7 +41,6 @@ final class Progress: Sendable {
     func end() {
         state.withLock { state in
             report(state, Clock.now, "end")
-            if let descriptor = state.descriptor, descriptor > 2 { close(descriptor) }
         }
         Progress.clearLine()
     }
@@ -56,12 +48,11 @@ final class Progress: Sendable {
     private func report(_ state: State, _ now: Double, _ kind: String) {
         let elapsed = max(now - start, 1e-6)
         let rate = Double(state.frames) / elapsed
-        if let descriptor = state.descriptor {
+        if let file {
             var lines = "frame=\(state.frames)\nfps=\(Clock.decimal(rate, digits: 2))\n"
             if let total { lines += "total_frames=\(total)\n" }
             lines += "elapsed=\(Clock.decimal(elapsed, digits: 3))\nprogress=\(kind)\n"
-            var bytes = Array(lines.utf8)
-            _ = write(descriptor, &bytes, bytes.count)
+            file.write(lines)
         }
         if showsLine, kind == "continue" {
             var line = "\rframe \(state.frames)"
