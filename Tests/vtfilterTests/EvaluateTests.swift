@@ -228,6 +228,21 @@ private enum Evaluated {
                 == ["meta.csv, line 3", "meta.csv, line 5", "meta.csv, line 6", "missing.mp4"])
     }
 
+    @Test func `CSV with line breaks, commas and quotes in quotes`() throws {
+        let result = Shell.run(
+            #"""
+            mkdir set; for n in 'a' 'b,c' 'd"e' f g; do cp $MEDIA/city.mp4 "set/$n.mp4"; done
+            printf '\xef\xbb\xbf"videos",caption\r\na.mp4,"one\r\ntwo, ""three""\n\nfour"\r\n"b,c.mp4","x"\r\n' > meta.csv
+            printf '\r\n"d""e.mp4",5" disk\nf.mp4,"",\n"g.mp4",\r' >> meta.csv
+            vtfilter evaluate --data-dir set --meta meta.csv --frames 1 --json - -q
+            """#)
+        let evaluation = try decoded(result.output)
+        #expect(
+            evaluation.videos.map(\.name) == ["a.mp4", "b,c.mp4", "d\"e.mp4", "g.mp4"],
+            "\(result.errors)")
+        #expect(evaluation.failures.map(\.name) == ["meta.csv, line 9"])
+    }
+
     @Test func `videos of different size or length`() throws {
         let result = Shell.run(
             """
@@ -238,8 +253,10 @@ private enum Evaluated {
             vtfilter evaluate --reference c.mp4 --distorted c.mp4 -q; echo $?
             vtfilter evaluate --reference b.mp4 --distorted a.mp4 --json r.json -q; echo $?
             grep -c 'a.mp4 ends first: 20 frames' r.json
+            vtfilter evaluate --reference b.mp4 --distorted a.mp4 --json s.json -q --strict; echo $?; ls s.json
+            vtfilter evaluate --reference b.mp4 --distorted a.mp4 --frames 20 -q --strict; echo $?
             """)
-        #expect(result.text == "3\n3\n0\n1", "\(result.text) \(result.errors)")
+        #expect(result.text == "3\n3\n0\n1\n3\n0", "\(result.text) \(result.errors)")
         #expect(result.errors.contains("64x48") && result.errors.contains("11x11"))
     }
 

@@ -81,7 +81,8 @@ struct Evaluate: ParsableCommand {
     @Option(help: ArgumentHelp("Only part i of n, from 1 on, of the videos.", valueName: "i/n"))
     var shard: String?
 
-    @Flag(help: "Stop at the first video that cannot be read.")
+    @Flag(
+        help: "Stop at the first video that cannot be read; two videos must have the same length.")
     var strict = false
 
     @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace existing reports.")
@@ -220,6 +221,11 @@ struct Evaluate: ParsableCommand {
         let device = Device(threads: model.threads)
         var (document, run) = start(try perceptual(device), nil, device)
         let (score, note) = try run.comparison(reference ?? "", distorted ?? "")
+        if strict, let note {
+            throw VideoIOError.badInput(
+                url: distorted ?? "",
+                problem: "expected as many frames as in \(reference ?? ""); \(note)")
+        }
         document.videos = [score]
         document.notes = note.map { [$0] } ?? []
         document.finish()
