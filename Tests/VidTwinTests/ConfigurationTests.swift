@@ -45,6 +45,72 @@ private let released = "\(folder)/vidtwin_structure_7_7_8_dynamics_7_8.yaml"
     }
 
     @Test(arguments: [
+        ("expect_ch: 8", "expect_ch: ${channels}", "channels: 8"),
+        ("expect_ch: 8", "expect_ch: ${a.b}", "a: {b: '${c[1]}', x: 1}\nc: [1, 8]"),
+        ("expect_ch: 8", "expect_ch: ${.d_dim}", ""),
+        ("expect_ch: 8", "expect_ch: ${...top.1}", "top: [1, 8]"),
+        ("expect_ch: 8", "expect_ch: ${sizes.${kind}}", "kind: large\nsizes: {large: 8, small: 4}"),
+        ("num_query_tokens: 16", "num_query_tokens: ${a}${b}", "a: 1\nb: '6'"),
+        (
+            "input_size: [16, 224, 224]", "input_size: ${size}",
+            "size: [16, '${side}', \"${.[1]}\"]\nside: 224"
+        ),
+        ("input_size: [16, 224, 224]", "input_size: [16, '${......d}', '${d}']", "d: 224"),
+        ("    d_dim: 8", "    <<: *d", "d: unused"),
+        (
+            "    d_dim: 8",
+            "    d_dim: 8\n    <<: [{d_dim: 9, expect_ch: 5}, {d_dim: 7, init_ch: 128}]", ""
+        ),
+        (
+            "target: vidtwin.modules.st_transformer.STTEncoder\n      params:",
+            "target: ${x}\n      params:", "x: ${y}\ny: ${x}"
+        ),
+    ])
+    func `interpolations and merge keys give the released configuration`(
+        _ line: String, _ replacement: String, _ more: String
+    ) throws {
+        let anchor = "anchored: &d {d_dim: 8}\n"
+        var text = String(decoding: Fixtures.bytes(released), as: UTF8.self)
+        try #require(text.contains(line), "\(line) is not in the file")
+        if let range = text.firstRange(of: line) { text.replaceSubrange(range, with: replacement) }
+        let c = try Configuration(text: Array((anchor + text + "\n\(more)\n").utf8), path: released)
+        #expect(try c == Configuration(path: released))
+    }
+
+    @Test(arguments: [
+        ("expect_ch: 8", "expect_ch: ${a}", "a: ${b}\nb: ${a}", "that end"),
+        ("expect_ch: 8", "expect_ch: ${.expect_ch}", "", "that end"),
+        ("expect_ch: 8", "expect_ch: ${a.b}", "a: {c: 8}", "no b"),
+        ("expect_ch: 8", "expect_ch: ${oc.env:HOME}", "", "resolver"),
+        ("expect_ch: 8", "expect_ch: ${a", "", "closing }"),
+        ("expect_ch: 8", "expect_ch: ${.......a}", "", "more dots"),
+        ("expect_ch: 8", "expect_ch: x${a}", "a: [8]", "a list or mapping"),
+        ("expect_ch: 8", "expect_ch: \\${a}", "a: 8", "${a}"),
+        (
+            "expect_ch: 8", "expect_ch: ${a0}",
+            (0..<40).map { "a\($0): '${a\($0 + 1)}${a\($0 + 1)}'" }.joined(separator: "\n")
+                + "\na40: 8",
+            "that end"
+        ),
+        ("expect_ch: 8", "<<: 3", "", "mapping"),
+        (
+            "expect_ch: 8", "expect_ch: 8",
+            "m0: &m0 {" + (0..<400).map { "k\($0): 1" }.joined(separator: ", ") + "}\n"
+                + (0..<200).map { "n\($0): {<<: *m0}" }.joined(separator: "\n"), "merged keys"
+        ),
+    ])
+    func `interpolations that lead nowhere and merges without bound are refused`(
+        _ line: String, _ replacement: String, _ more: String, _ words: String
+    ) {
+        let text = String(decoding: Fixtures.bytes(released), as: UTF8.self)
+            .replacing(line, with: replacement)
+        let error = #expect(throws: ModelError.self) {
+            try Configuration(text: Array("\(text)\n\(more)\n".utf8), path: "x.yaml")
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains(words), "\(error.map { "\($0)" } ?? "")")
+    }
+
+    @Test(arguments: [
         ("expect_ch: 8", "expect_ch: eight", "model.params.expect_ch", "eight"),
         ("expect_ch: 8", "expect_chan: 8", "model.params.expect_chan", "expect_chan"),
         ("    expect_ch: 8", "", "model.params.expect_ch", "no such key"),

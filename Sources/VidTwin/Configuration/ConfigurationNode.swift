@@ -1,16 +1,39 @@
 /// A place in a configuration file, which knows its key path for messages.
 struct ConfigurationNode {
     let document: YAMLDocument
-    let index: Int
     let file: String
     let path: String
+    private let value: Interpolation.Value
+
+    /// The root of a document.
+    init(_ document: YAMLDocument, root: Int, file: String) {
+        (self.document, self.file, path) = (document, file, "")
+        value = Interpolation.Value(entry: document.entries[root], ancestors: [], index: root)
+    }
+
+    /// A value within another, its interpolations resolved.
+    private init(_ index: Int, of outer: ConfigurationNode, path: String) throws {
+        (document, file, self.path) = (outer.document, outer.file, path)
+        var interpolation = Interpolation(document)
+        do {
+            value = try interpolation.value(
+                index,
+                ancestors: outer.value.ancestors + (outer.value.index.map { [$0] } ?? []))
+        } catch {
+            throw ModelError.configuration(
+                path: file, key: "\(path) (line \(document.entries[index].line))",
+                expected: error.expected, found: error.found)
+        }
+    }
+
+    private var content: YAMLDocument.Content { value.entry.content }
 
     /// `path (line n)`, as messages name the place.
-    var place: String { "\(path) (line \(document.entries[index].line))" }
+    var place: String { "\(path) (line \(value.entry.line))" }
 
     /// What stands here, in words.
     var found: String {
-        switch document.entries[index].content {
+        switch content {
         case .scalar(let text, _): return text.isEmpty ? "nothing" : "\"\(text.prefix(80))\""
         case .sequence(let items): return "a list of \(items.count)"
         case .mapping(let pairs): return "a mapping of \(pairs.count) keys"
@@ -22,19 +45,18 @@ struct ConfigurationNode {
     }
 
     var keys: [String] {
-        guard case .mapping(let pairs) = document.entries[index].content else { return [] }
+        guard case .mapping(let pairs) = content else { return [] }
         return pairs.map(\.key)
     }
 
     /// The value under a key, nil where the key is absent or null.
     func optional(_ key: String) throws -> ConfigurationNode? {
-        guard case .mapping(let pairs) = document.entries[index].content else {
+        guard case .mapping(let pairs) = content else {
             throw failure(expected: "a mapping with the key \(key)")
         }
         guard let pair = pairs.first(where: { $0.key == key }) else { return nil }
-        let node = ConfigurationNode(
-            document: document, index: pair.value, file: file,
-            path: path.isEmpty ? key : "\(path).\(key)")
+        let node = try ConfigurationNode(
+            pair.value, of: self, path: path.isEmpty ? key : "\(path).\(key)")
         return node.isNull ? nil : node
     }
 
@@ -49,12 +71,12 @@ struct ConfigurationNode {
     }
 
     private var isNull: Bool {
-        guard case .scalar(let text, false) = document.entries[index].content else { return false }
+        guard case .scalar(let text, false) = content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
     func integer(_ range: ClosedRange<Int>) throws -> Int {
-        guard case .scalar(let text, _) = document.entries[index].content, let value = Int(text),
+        guard case .scalar(let text, _) = content, let value = Int(text),
             range.contains(value)
         else {
             throw failure(
@@ -64,7 +86,7 @@ struct ConfigurationNode {
     }
 
     func number(_ range: ClosedRange<Double>) throws -> Double {
-        guard case .scalar(let text, _) = document.entries[index].content,
+        guard case .scalar(let text, _) = content,
             let value = Double(text), range.contains(value)
         else {
             throw failure(expected: "a number from \(range.lowerBound) to \(range.upperBound)")
@@ -73,7 +95,7 @@ struct ConfigurationNode {
     }
 
     func boolean() throws -> Bool {
-        if case .scalar(let text, false) = document.entries[index].content {
+        if case .scalar(let text, false) = content {
             if ["true", "True", "TRUE", "yes", "Yes", "on", "On"].contains(text) { return true }
             if ["false", "False", "FALSE", "no", "No", "off", "Off"].contains(text) {
                 return false
@@ -84,13 +106,11 @@ struct ConfigurationNode {
 
     /// Three positive whole numbers.
     func triple(_ range: ClosedRange<Int>) throws -> (Int, Int, Int) {
-        guard case .sequence(let items) = document.entries[index].content, items.count == 3 else {
+        guard case .sequence(let items) = content, items.count == 3 else {
             throw failure(expected: "a list of three whole numbers")
         }
         let values = try items.enumerated().map { position, item in
-            try ConfigurationNode(
-                document: document, index: item, file: file, path: "\(path)[\(position)]"
-            ).integer(range)
+            try ConfigurationNode(item, of: self, path: "\(path)[\(position)]").integer(range)
         }
         return (values[0], values[1], values[2])
     }

@@ -33,7 +33,7 @@ extension Configuration {
             throw ModelError.configuration(
                 path: path, key: "line 1", expected: "the key model", found: "an empty file")
         }
-        let file = ConfigurationNode(document: document, index: root, file: path, path: "")
+        let file = ConfigurationNode(document, root: root, file: path)
         let params = try file.required("model", "a mapping with params")
             .required("params", "the model's parameters")
         try self.init(params: params)

@@ -1,7 +1,7 @@
 import CYAML
 
 /// A YAML file as libyaml reads it: nodes in one array, children by index, so neither depth nor
-/// aliases can make it grow beyond the file.
+/// aliases can make it grow beyond the file. Merge keys (`<<`) are resolved.
 struct YAMLDocument {
     enum Content {
         case scalar(String, quoted: Bool)
@@ -18,6 +18,8 @@ struct YAMLDocument {
 
     static let maximumBytes = 1 << 20
     private static let maximumDepth = 64
+    private static let maximumMerged = 1 << 16
+    private var merged = 0
 
     /// Why a document cannot be read; `line` counts from 1.
     struct Failure: Error {
@@ -46,6 +48,9 @@ struct YAMLDocument {
         let index: Int
         var key: String?
         var keys: Set<String> = []
+        /// The key that waits is `<<`, and what is merged so far.
+        var isMerge = false
+        var merges: [Int] = []
     }
 
     private mutating func build(_ parser: inout yaml_parser_t) throws(Failure) {
@@ -86,6 +91,7 @@ struct YAMLDocument {
                         throw Failure(line: line, expected: "each key once", found: value)
                     }
                     open[last].key = value
+                    open[last].isMerge = value == "<<" && scalar.style == YAML_PLAIN_SCALAR_STYLE
                 } else {
                     let quoted = scalar.style != YAML_PLAIN_SCALAR_STYLE
                     let index = add(.scalar(value, quoted: quoted), line)
@@ -106,7 +112,7 @@ struct YAMLDocument {
                         found: "more")
                 }
             case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
-                open.removeLast()
+                if let collection = open.popLast() { try merge(collection, line) }
             default:
                 break
             }
@@ -135,13 +141,47 @@ struct YAMLDocument {
             guard let key = open[last].key else {
                 throw Failure(line: line, expected: "a plain key", found: "a collection as key")
             }
+            open[last].key = nil
+            if open[last].isMerge {
+                open[last].merges.append(index)
+                return
+            }
             entries[open[last].index].content = .mapping([])
             pairs.append((key, index))
             entries[open[last].index].content = .mapping(pairs)
-            open[last].key = nil
         case .scalar:
             break
         }
+    }
+
+    /// Adds the pairs of what a mapping merges: its own keys go first, then earlier mappings.
+    private mutating func merge(_ collection: Open, _ line: Int) throws(Failure) {
+        guard !collection.merges.isEmpty,
+            case .mapping(var pairs) = entries[collection.index].content
+        else { return }
+        var keys = collection.keys
+        var sources: [Int] = []
+        for index in collection.merges {
+            if case .sequence(let items) = entries[index].content {
+                sources += items
+            } else {
+                sources.append(index)
+            }
+        }
+        for source in sources {
+            guard case .mapping(let found) = entries[source].content else {
+                throw Failure(
+                    line: line, expected: "a mapping, or some, under <<", found: "another")
+            }
+            merged += found.count
+            guard merged <= YAMLDocument.maximumMerged else {
+                throw Failure(
+                    line: line, expected: "at most \(YAMLDocument.maximumMerged) merged keys",
+                    found: "more")
+            }
+            pairs += found.filter { keys.insert($0.key).inserted }
+        }
+        entries[collection.index].content = .mapping(pairs)
     }
 
     private func text(_ pointer: UnsafePointer<yaml_char_t>?) -> String {
