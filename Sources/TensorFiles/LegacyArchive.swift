@@ -7,9 +7,10 @@ final class LegacyArchive: Sendable {
     init(_ file: MappedFile) throws(CheckpointError) {
         self.file = file
         let head = Array(file.bytes.prefix(Pickle.maximumBytes))
+        let budget = ReadingBudget(file)
         var at = 0
         func next(_ place: String) throws(CheckpointError) -> Pickle {
-            let pickle = try Pickle(head, from: at, path: file.path, place: place)
+            let pickle = try Pickle(head, from: at, path: file.path, place: place, budget)
             at = pickle.end
             return pickle
         }
@@ -30,7 +31,7 @@ final class LegacyArchive: Sendable {
         guard case .list(let keys) = order.values[order.root] else {
             throw malformed("list of storages", "a list", "something else")
         }
-        let sizes = LegacyArchive.elementSizes(pickle, file.path)
+        let sizes = LegacyArchive.elementSizes(pickle, budget, file.path)
         var storages: [String: ZipArchive.Entry] = [:]
         for index in keys {
             guard case .string(let key) = order.values[index], let size = sizes[key] else {
@@ -55,12 +56,13 @@ final class LegacyArchive: Sendable {
             throw malformed("end of the file", "\(at) bytes", "\(file.bytes.count)")
         }
         let reader = TensorReader(
-            pickle: pickle, storages: storages, path: file.path, place: "storage ")
+            pickle: pickle, budget: budget, storages: storages, path: file.path,
+            place: "storage ")
         tensors = try reader.stateDictionary()
     }
 
     private static func isLittleEndian(_ system: Pickle) -> Bool {
-        guard case .dictionary(let pairs) = system.values[system.root] else { return false }
+        guard let pairs = system.dictionary(system.root) else { return false }
         return pairs.contains {
             guard case .string("little_endian") = system.values[$0.key],
                 case .bool(true) = system.values[$0.value]
@@ -70,8 +72,11 @@ final class LegacyArchive: Sendable {
     }
 
     /// Bytes of an element of each storage that the object refers to.
-    private static func elementSizes(_ pickle: Pickle, _ path: String) -> [String: Int] {
-        let reader = TensorReader(pickle: pickle, storages: [:], path: path, place: "")
+    private static func elementSizes(
+        _ pickle: Pickle, _ budget: ReadingBudget, _ path: String
+    ) -> [String: Int] {
+        let reader = TensorReader(
+            pickle: pickle, budget: budget, storages: [:], path: path, place: "")
         var sizes: [String: Int] = [:]
         for index in pickle.values.indices {
             if let storage = reader.storage(index), let type = reader.elementType(storage.type) {

@@ -14,6 +14,8 @@ struct Pickle {
         case tuple([Int])
         case list([Int])
         case dictionary([(key: Int, value: Int)])
+        /// A dictionary of the pairs in a list, `[[key, value], ...]`, which is shared.
+        case ordered(list: Int)
         case persistent(Int)
         case call(function: Int, arguments: Int)
         /// Something that weights do not need: bytes, sets, objects.
@@ -26,30 +28,33 @@ struct Pickle {
     /// Where the pickle ends within the bytes.
     var end: Int { at }
 
-    /// Limits of what is kept; files of PyTorch stay far below.
+    /// Limits of what is kept, beside the budget; files of PyTorch stay far below.
     static let maximumBytes = 64 << 20
-    private static let maximumValues = 8 << 20
     private static let maximumStack = 1 << 20
+    /// What a value takes, its array or text apart; an item of an array; an entry of the memo.
+    private static let (valueBytes, itemBytes, memoBytes) = (64, 16, 64)
 
     private static let noneIndex = 0, falseIndex = 1, trueIndex = 2, opaqueIndex = 3
 
     private let bytes: [UInt8]
     private let path: String
     private let place: String
+    private let budget: ReadingBudget
     private var at = 0
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
 
-    init(_ bytes: [UInt8], from start: Int = 0, path: String, place: String)
-        throws(CheckpointError)
-    {
+    init(
+        _ bytes: [UInt8], from start: Int = 0, path: String, place: String, _ budget: ReadingBudget
+    ) throws(CheckpointError) {
         self.bytes = bytes
+        self.budget = budget
         at = start
         self.path = path
         self.place = place
         try run()
-        stack = []
+        (stack, marks) = ([], [])
         memo = [:]
     }
 
@@ -81,6 +86,7 @@ struct Pickle {
     }
 
     private mutating func text(_ count: Int) throws(CheckpointError) -> String {
+        try spend(max(count, 0))
         guard let text = String(validating: try take(count), as: UTF8.self) else {
             throw failure("text in UTF-8", "other bytes")
         }
@@ -96,6 +102,10 @@ struct Pickle {
 
     // MARK: - The machine
 
+    private func spend(_ bytes: Int) throws(CheckpointError) {
+        try budget.spend(bytes, "\(place), byte \(at)")
+    }
+
     private mutating func push(_ index: Int) throws(CheckpointError) {
         guard stack.count < Pickle.maximumStack else {
             throw failure("at most \(Pickle.maximumStack) values on the stack", "more")
@@ -104,9 +114,7 @@ struct Pickle {
     }
 
     private mutating func push(_ value: Value) throws(CheckpointError) {
-        guard values.count < Pickle.maximumValues else {
-            throw failure("at most \(Pickle.maximumValues) values", "more")
-        }
+        try spend(Pickle.valueBytes)
         values.append(value)
         try push(values.count - 1)
     }
@@ -123,15 +131,24 @@ struct Pickle {
         return top
     }
 
+    private mutating func mark() throws(CheckpointError) {
+        guard marks.count < Pickle.maximumStack else {
+            throw failure("at most \(Pickle.maximumStack) marks", "more")
+        }
+        marks.append(stack.count)
+    }
+
     private mutating func popMark() throws(CheckpointError) -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else {
             throw failure("a mark on the stack", "none")
         }
+        try spend(Pickle.itemBytes * (stack.count - mark))
         defer { stack.removeSubrange(mark...) }
         return Array(stack[mark...])
     }
 
     private mutating func tuple(_ count: Int) throws(CheckpointError) {
+        try spend(Pickle.itemBytes * count)
         var items: [Int] = []
         for _ in 0..<count { items.append(try pop()) }
         try push(.tuple(items.reversed()))
@@ -140,8 +157,16 @@ struct Pickle {
     /// Puts pairs into the dictionary on top of the stack; anything else swallows them.
     private mutating func setItems(_ items: [Int]) throws(CheckpointError) {
         let target = try top()
-        guard case .dictionary(var pairs) = values[target] else { return }
+        var pairs: [(key: Int, value: Int)]
+        switch values[target] {
+        case .dictionary(let found): pairs = found
+        case .ordered(let list):
+            pairs = self.pairs(list)
+            try spend(Pickle.itemBytes * pairs.count)
+        default: return
+        }
         values[target] = .none
+        try spend(Pickle.itemBytes * items.count)
         for i in stride(from: 0, to: items.count - 1, by: 2) {
             pairs.append((items[i], items[i + 1]))
         }
@@ -153,16 +178,24 @@ struct Pickle {
         let target = try top()
         guard case .list(var list) = values[target] else { return }
         values[target] = .none
+        try spend(Pickle.itemBytes * items.count)
         list += items
         values[target] = .list(list)
     }
 
-    /// The pairs in `([[key, value], ...],)`, with which Python 2 makes an ordered dictionary.
-    private func pairs(_ arguments: Int) -> [(key: Int, value: Int)] {
-        guard case .tuple(let items) = values[arguments], let first = items.first,
-            case .list(let list) = values[first]
-        else { return [] }
-        return list.compactMap { index in
+    /// The pairs of a dictionary, nil where a value is none.
+    func dictionary(_ index: Int) -> [(key: Int, value: Int)]? {
+        switch values[index] {
+        case .dictionary(let pairs): pairs
+        case .ordered(let list): pairs(list)
+        default: nil
+        }
+    }
+
+    /// The pairs in a list `[[key, value], ...]`.
+    private func pairs(_ list: Int) -> [(key: Int, value: Int)] {
+        guard case .list(let items) = values[list] else { return [] }
+        return items.compactMap { index in
             switch values[index] {
             case .list(let pair) where pair.count == 2, .tuple(let pair) where pair.count == 2:
                 (pair[0], pair[1])
@@ -171,7 +204,10 @@ struct Pickle {
         }
     }
 
-    private mutating func remember(_ key: Int) throws(CheckpointError) { memo[key] = try top() }
+    private mutating func remember(_ key: Int) throws(CheckpointError) {
+        try spend(Pickle.memoBytes)
+        memo[key] = try top()
+    }
 
     private mutating func recall(_ key: Int) throws(CheckpointError) {
         guard let index = memo[key] else { throw failure("a value memorised as \(key)", "none") }
@@ -181,7 +217,14 @@ struct Pickle {
     private mutating func call(new: Bool) throws(CheckpointError) {
         let (arguments, function) = (try pop(), try pop())
         if case .global("collections", "OrderedDict") = values[function] {
-            try push(.dictionary(pairs(arguments)))
+            // Python 2 makes one of `([[key, value], ...],)`.
+            if case .tuple(let items) = values[arguments], let first = items.first,
+                case .list = values[first]
+            {
+                try push(.ordered(list: first))
+            } else {
+                try push(.dictionary([]))
+            }
         } else if new {
             try push(Pickle.opaqueIndex)
         } else {
@@ -203,7 +246,7 @@ struct Pickle {
             case UInt8(ascii: "."):  // STOP
                 root = try pop()
                 return
-            case UInt8(ascii: "("): marks.append(stack.count)  // MARK
+            case UInt8(ascii: "("): try mark()  // MARK
             case UInt8(ascii: "0"): _ = try pop()  // POP
             case UInt8(ascii: "1"): _ = try popMark()  // POP_MARK
             case UInt8(ascii: "2"): try push(try top())  // DUP

@@ -15,7 +15,8 @@ final class PyTorchArchive: Sendable {
     private let verified = Mutex<Set<String>>([])
 
     init(_ file: MappedFile) throws(CheckpointError) {
-        zip = try ZipArchive(file)
+        let budget = ReadingBudget(file)
+        zip = try ZipArchive(file, budget)
         let pickles = zip.entries.keys.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
         guard let name = pickles.min(by: { ($0.count, $0) < ($1.count, $1) }),
             let entry = zip.entries[name]
@@ -26,18 +27,25 @@ final class PyTorchArchive: Sendable {
         }
         let prefix = String(name.dropLast("data.pkl".count))
         bigEndian = try PyTorchArchive.isBigEndian(zip, prefix)
+        try budget.spend(entry.size, name)
         let pickle = try Pickle(
-            try zip.contents(entry, limit: Pickle.maximumBytes), path: file.path, place: name)
+            try zip.contents(entry, limit: Pickle.maximumBytes), path: file.path, place: name,
+            budget)
         var storages: [String: ZipArchive.Entry] = [:]
         for (name, entry) in zip.entries where name.hasPrefix(prefix + "data/") {
             storages[String(name.dropFirst(prefix.count + "data/".count))] = entry
         }
         reader = TensorReader(
-            pickle: pickle, storages: storages, path: file.path, place: "\(prefix)data/")
+            pickle: pickle, budget: budget, storages: storages, path: file.path,
+            place: "\(prefix)data/")
         tensors = try reader.stateDictionary()
         var uses: [String: Int] = [:]
         for tensor in tensors.values { uses[tensor.storage.name, default: 0] += 1 }
         shared = Set(uses.filter { $0.value > 1 }.keys)
+        for name in uses.keys {
+            guard let entry = zip.entries[name], entry.deflated else { continue }
+            try budget.spend(entry.size, name)
+        }
     }
 
     private static func isBigEndian(

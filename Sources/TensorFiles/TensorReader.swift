@@ -1,27 +1,32 @@
 /// Gives meaning to the few calls and types of a pickle that tensors are made of.
 struct TensorReader {
     let pickle: Pickle
+    let budget: ReadingBudget
     /// By the keys that the pickle refers to them by.
     let storages: [String: ZipArchive.Entry]
     let path: String
     /// What stands before a key, for messages.
     let place: String
 
+    /// What a tensor's description takes.
+    private static let tensorBytes = 512
+
     /// The state dict: the root itself, or what stands under the usual keys.
     func stateDictionary() throws(CheckpointError) -> [String: StoredTensor] {
         var root = pickle.root
         for key in ["state_dict", "model_state_dict", "model"] {
-            if let inner = value(of: key, in: root), case .dictionary = pickle.values[inner] {
+            if let inner = value(of: key, in: root), pickle.dictionary(inner) != nil {
                 root = inner
                 break
             }
         }
-        guard case .dictionary(let pairs) = pickle.values[root] else {
+        guard let pairs = pickle.dictionary(root) else {
             throw malformed("data.pkl", "a state dict", "another object")
         }
         var tensors: [String: StoredTensor] = [:]
         for (key, value) in pairs {
             guard case .string(let name) = pickle.values[key] else { continue }
+            try budget.spend(TensorReader.tensorBytes, name)
             if let entry = try tensor(name, value) { tensors[name] = entry }
         }
         if tensors.isEmpty { throw malformed("data.pkl", "tensors in the state dict", "none") }
@@ -29,7 +34,7 @@ struct TensorReader {
     }
 
     private func value(of key: String, in dictionary: Int) -> Int? {
-        guard case .dictionary(let pairs) = pickle.values[dictionary] else { return nil }
+        guard let pairs = pickle.dictionary(dictionary) else { return nil }
         return pairs.last {
             if case .string(key) = pickle.values[$0.key] { return true }
             return false
@@ -101,7 +106,7 @@ struct TensorReader {
         }
         guard case .integer(let offset) = pickle.values[items[1]], offset >= 0,
             let shape = integers(items[2]), let strides = integers(items[3]),
-            shape.count == strides.count, shape.count <= 16
+            shape.count == strides.count
         else { throw malformed(name, "offset, shape and strides", "something else") }
         let capacity = entry.size / storageType.byteCount
         guard covers(shape, strides, offset, capacity) else {
@@ -132,7 +137,7 @@ struct TensorReader {
     }
 
     private func integers(_ index: Int) -> [Int]? {
-        guard case .tuple(let items) = pickle.values[index] else { return nil }
+        guard case .tuple(let items) = pickle.values[index], items.count <= 16 else { return nil }
         var integers: [Int] = []
         for item in items {
             guard case .integer(let value) = pickle.values[item] else { return nil }
@@ -143,7 +148,7 @@ struct TensorReader {
 
     func typeName(_ index: Int) -> String {
         guard case .global(let module, let name) = pickle.values[index] else { return "no type" }
-        return "\(module).\(name)"
+        return "\(module.prefix(80)).\(name.prefix(80))"
     }
 
     /// The element type of `torch.FloatStorage` and the like, or of `torch.float32`.

@@ -35,7 +35,7 @@ package final class TorchFile: Sendable {
 
         /// The value of a name in a dictionary.
         package subscript(key: String) -> Node? {
-            guard case .dictionary(let pairs) = value else { return nil }
+            guard let pairs = file.archive.reader.pickle.dictionary(index) else { return nil }
             let found = pairs.last {
                 if case .string(key) = file.archive.reader.pickle.values[$0.key] { return true }
                 return false
@@ -54,7 +54,7 @@ package final class TorchFile: Sendable {
 
         /// The pairs of a dictionary with names.
         package var named: [(name: String, value: Node)]? {
-            guard case .dictionary(let pairs) = value else { return nil }
+            guard let pairs = file.archive.reader.pickle.dictionary(index) else { return nil }
             return pairs.compactMap { pair in
                 guard case .string(let name) = file.archive.reader.pickle.values[pair.key] else {
                     return nil
@@ -65,7 +65,7 @@ package final class TorchFile: Sendable {
 
         /// The pairs of a dictionary with numbers.
         package var numbered: [(number: Int, value: Node)]? {
-            guard case .dictionary(let pairs) = value else { return nil }
+            guard let pairs = file.archive.reader.pickle.dictionary(index) else { return nil }
             return pairs.compactMap { pair in
                 guard case .integer(let number) = file.archive.reader.pickle.values[pair.key]
                 else { return nil }

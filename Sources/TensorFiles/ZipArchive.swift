@@ -23,7 +23,10 @@ struct ZipArchive: Sendable {
     /// Deflate cannot shrink data further than this.
     private static let maximumRatio = 1032
 
-    init(_ file: MappedFile) throws(CheckpointError) {
+    /// What an entry of the directory takes.
+    private static let entryBytes = 256
+
+    init(_ file: MappedFile, _ budget: ReadingBudget) throws(CheckpointError) {
         self.file = file
         let directory = try ZipArchive.directory(file)
         var entries: [String: Entry] = [:]
@@ -31,6 +34,7 @@ struct ZipArchive: Sendable {
         for index in 0..<directory.count {
             let (entry, next) = try ZipArchive.entry(file, at, directory.range, index)
             at = next
+            try budget.spend(ZipArchive.entryBytes + entry.name.utf8.count, "zip directory")
             if entries.updateValue(entry, forKey: entry.name) != nil {
                 throw .malformed(
                     path: file.path, place: entry.name, expected: "each name once",
