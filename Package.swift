@@ -114,7 +114,8 @@ let package = Package(
             name: "VideoIOTests", dependencies: ["VideoIO", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "vtfilterTests", dependencies: ["VidTwin", "VidTwinTestSupport"],
+            name: "vtfilterTests",
+            dependencies: ["VidTwin", "VidTwinTraining", "TensorFiles", "VidTwinTestSupport"],
             swiftSettings: strict),
     ]
 )

@@ -21,7 +21,7 @@ struct VTFilter: ParsableCommand {
         version: version,
         subcommands: [
             Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self,
-            Convert.self, Info.self, Bench.self,
+            Convert.self, Info.self, Bench.self, Train.self, Prepare.self,
         ])
 }
 

@@ -185,6 +185,7 @@ struct RunCheckpointTests {
         (state.lecam, state.averageUpdates) = (run.computation.lecam, 1)
         state.kept = [.init(name: "x.ckpt", value: 0.25), .init(name: "y.ckpt", value: nil)]
         state.best = (0.25, 8)
+        state.validated = 7
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }
         try run.write(to: "\(folder)/a.ckpt", state)

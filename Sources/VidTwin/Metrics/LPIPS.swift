@@ -1,4 +1,4 @@
-import TensorFiles
+package import TensorFiles
 
 /// Learned perceptual similarity (Zhang et al. 2018) with a VGG-16 trunk: how far two frames are
 /// apart to the eye, 0 for equal ones (reference: vidtok/modules/lpips.py @d6ad92d).
@@ -117,15 +117,15 @@ public final class LPIPS: Sendable {
 }
 
 /// Finds the weights of LPIPS in files of several makers, by the ends of their names.
-private struct LPIPSWeights: WeightSource {
-    let path: String
-    let shapes: [String: [Int]]
+package struct LPIPSWeights: WeightSource {
+    package let path: String
+    package let shapes: [String: [Int]]
     private let places: [String: (checkpoint: Checkpoint, name: String)]
 
     /// Places of the convolutions in torchvision's `features`, which other makers' names end in.
     private static let indices = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
 
-    init(_ checkpoints: [Checkpoint]) throws {
+    package init(_ checkpoints: [Checkpoint]) throws {
         path = checkpoints.map(\.path).joined(separator: ", ")
         var places: [String: (checkpoint: Checkpoint, name: String)] = [:]
         for checkpoint in checkpoints {
@@ -175,7 +175,9 @@ private struct LPIPSWeights: WeightSource {
         return Int(digits).flatMap { (0..<5).contains($0) ? "linear.\($0).weight" : nil }
     }
 
-    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+    package func read(
+        _ name: String, into destination: UnsafeMutableBufferPointer<Float>
+    ) throws {
         guard let place = places[name] else { return }
         try place.checkpoint.read(place.name, into: destination)
     }

@@ -61,7 +61,7 @@ public final class VidTwinModel: Sendable {
     }
 
     /// The parameters of a model of this configuration, not filled.
-    static func plan(_ configuration: Configuration) -> WeightPlan {
+    package static func plan(_ configuration: Configuration) -> WeightPlan {
         let plan = WeightPlan()
         _ = Parts(Weights(plan), configuration)
         return plan

@@ -9,6 +9,10 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
         public let expected: [Int]
         /// The shape in the checkpoint.
         public let found: [Int]
+
+        package init(name: String, expected: [Int], found: [Int]) {
+            (self.name, self.expected, self.found) = (name, expected, found)
+        }
     }
 
     /// The configuration file: what, where (key path, line), expected, found.

@@ -299,7 +299,7 @@ package final class Objective: BatchComputation {
 
     /// Parameters that the reference's model has and never uses: in the optimizer's list, without a
     /// gradient ever.
-    private static func unusedParameters(
+    static func unusedParameters(
         _ weights: Weights, _ configuration: Configuration
     ) -> [Parameter] {
         let (C, patch) = (configuration.encoder.width, configuration.encoder.patch)

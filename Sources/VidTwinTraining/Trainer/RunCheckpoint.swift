@@ -158,7 +158,7 @@ package struct RunCheckpoint {
             ("seed", .integer(Int(bitPattern: UInt(state.seed)))),
             ("lecam", .list([.float(state.lecam.real), .float(state.lecam.fake)])),
             ("ema_updates", .integer(state.averageUpdates)),
-            ("failures", .integer(state.failures)),
+            ("failures", .integer(state.failures)), ("validated", .integer(state.validated)),
             (
                 "kept",
                 .list(

@@ -30,6 +30,7 @@ extension RunCheckpoint {
         }
         state.averageUpdates = ours?["ema_updates"]?.integer ?? 0
         state.failures = ours?["failures"]?.integer ?? 0
+        state.validated = ours?["validated"]?.integer ?? 0
         state.kept = (ours?["kept"]?.items ?? []).compactMap { entry in
             guard let items = entry.items, items.count == 2, let name = items[0].text,
                 !name.contains("/")

@@ -27,6 +27,8 @@ package struct RunState: Equatable, Sendable {
     package var kept: [Kept] = []
     /// The best value so far, and the batches done then.
     package var best: (value: Double, batch: Int)?
+    /// The batches done at the last validation.
+    package var validated = 0
     /// The merged configuration's text.
     package var configuration: String
 
@@ -45,6 +47,7 @@ package struct RunState: Equatable, Sendable {
         a.batch == b.batch && a.epochBatches == b.epochBatches && a.total == b.total
             && a.seed == b.seed && a.lecam == b.lecam && a.averageUpdates == b.averageUpdates
             && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
-            && a.best?.batch == b.best?.batch && a.configuration == b.configuration
+            && a.best?.batch == b.best?.batch && a.validated == b.validated
+            && a.configuration == b.configuration
     }
 }

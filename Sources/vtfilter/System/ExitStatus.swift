@@ -3,6 +3,7 @@ import Glibc
 import LatentIO
 import TensorFiles
 import VidTwin
+import VidTwinTraining
 import VideoIO
 
 /// A run that a signal ended, after the clip in work was finished.
@@ -57,6 +58,12 @@ enum ExitStatus {
             Log.error("\(error)")
             if case .weights = error { return badModel }
             return badInput
+        case let error as TrainingError:
+            Log.error("\(error)")
+            switch error {
+            case .data, .resume: return badModel
+            case .nonFinite, .failure: return failure
+            }
         case let error as Interrupted:
             return 128 + error.signal
         case let code as ExitCode:  // everything was said already

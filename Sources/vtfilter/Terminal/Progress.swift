@@ -55,18 +55,22 @@ final class Progress: Sendable {
             file.write(lines)
         }
         if showsLine, kind == "continue" {
-            var line = "\rframe \(state.frames)"
+            var line = "frame \(state.frames)"
             if let total, total > 0 {
                 let percent = min(100 * Double(state.frames) / Double(total), 100)
                 let left = Double(max(total - state.frames, 0)) / max(rate, 1e-9)
                 line += " of \(total)  \(Clock.decimal(percent, digits: 0)) %"
                 line += "  ETA \(Clock.decimal(left, digits: 0)) s"
             }
-            line += "  \(Clock.decimal(rate, digits: 1)) frames/s\u{1b}[K"
-            var bytes = Array(line.utf8)
-            _ = write(2, &bytes, bytes.count)
-            Progress.lineStands.store(true, ordering: .relaxed)
+            Progress.showLine(line + "  \(Clock.decimal(rate, digits: 1)) frames/s")
         }
+    }
+
+    /// Shows a line that the next one replaces.
+    static func showLine(_ text: String) {
+        var bytes = Array("\r\(text)\u{1b}[K".utf8)
+        _ = write(2, &bytes, bytes.count)
+        lineStands.store(true, ordering: .relaxed)
     }
 
     /// Makes room for words where a progress line stands.

@@ -1,0 +1,167 @@
+import Glibc
+import TensorFiles
+import VidTwin
+
+/// The folder of a run: `checkpoints`, `configs`, `metrics.jsonl`, and the two files that make it a
+/// model folder.
+package struct RunFolder: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    package var checkpoints: String { "\(path)/checkpoints" }
+    package var last: String { "\(checkpoints)/last.ckpt" }
+    package var metrics: String { "\(path)/metrics.jsonl" }
+    package var model: String { "\(path)/model.safetensors" }
+
+    /// Makes a run's folder below `logs`, named by the time and `name`. It has a hidden name until
+    /// `fill` has put into it what makes it a run.
+    ///
+    /// - Throws: `CheckpointError.unwritable`, or what `fill` throws.
+    package static func make(
+        in logs: String, name: String, configuration: String, fill: (RunFolder) throws -> Void
+    ) throws -> RunFolder {
+        func failure(_ path: String) -> CheckpointError {
+            .unwritable(path: path, problem: String(cString: strerror(errno)))
+        }
+        try makeFolders(logs)
+        let start = timeStamp()
+        let hidden = "\(logs)/.\(start)_\(name).\(getpid()).tmp"
+        guard mkdir(hidden, 0o777) == 0 else { throw failure(hidden) }
+        var isDone = false
+        defer { if !isDone { remove(hidden) } }
+        let folder = RunFolder(hidden)
+        for inner in [folder.checkpoints, "\(hidden)/configs"] where mkdir(inner, 0o777) != 0 {
+            throw failure(inner)
+        }
+        try NewFile.write(configuration, to: "\(hidden)/configs/\(start)-project.yaml")
+        try NewFile.write(configuration, to: "\(hidden)/config.yaml")
+        try fill(folder)
+        while true {
+            // A second run of the same second gets another name; no folder with files is replaced.
+            let final = "\(logs)/\(timeStamp())_\(name)"
+            if rename(hidden, final) == 0 {
+                isDone = true
+                return RunFolder(final)
+            }
+            if errno != ENOTEMPTY && errno != EEXIST { throw failure(final) }
+            sleep(1)
+        }
+    }
+
+    private static func makeFolders(_ path: String) throws {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
+            if mkdir(made, 0o777) != 0, errno != EEXIST {
+                throw CheckpointError.unwritable(
+                    path: made, problem: String(cString: strerror(errno)))
+            }
+        }
+    }
+
+    /// Removes a folder that was never a run.
+    private static func remove(_ path: String) {
+        for name in names(in: path) {
+            let inner = "\(path)/\(name)"
+            var status = stat()
+            if lstat(inner, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                remove(inner)
+            } else {
+                unlink(inner)
+            }
+        }
+        rmdir(path)
+    }
+
+    /// `2026-01-31T23-59-59`, local time.
+    private static func timeStamp() -> String {
+        var (now, parts) = (time(nil), tm())
+        localtime_r(&now, &parts)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
+            + "\(two(parts.tm_hour))-\(two(parts.tm_min))-\(two(parts.tm_sec))"
+    }
+
+    /// Names in a folder, sorted; none where it cannot be read.
+    private static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The newest run below `logs` that a checkpoint says is of this configuration and seed, planned
+    /// for as many batches, and not at its end.
+    package static func unfinished(
+        in logs: String, configuration: String, seed: UInt64, total: Int, end: Int
+    ) -> RunFolder? {
+        for name in names(in: logs).reversed() where !name.hasPrefix(".") {
+            let folder = RunFolder("\(logs)/\(name)")
+            guard access(folder.last, R_OK) == 0, let file = try? TorchFile(path: folder.last),
+                let state = try? RunCheckpoint.state(of: file)
+            else { continue }
+            if state.configuration == configuration, state.seed == seed, state.total == total,
+                state.batch < end
+            {
+                return folder
+            }
+        }
+        return nil
+    }
+
+    /// Removes what a run that was killed left half written.
+    package func removeTemporaries() {
+        for folder in [path, checkpoints] {
+            for name in RunFolder.names(in: folder)
+            where name.hasSuffix(NewFile.temporaryEnding) {
+                unlink("\(folder)/\(name)")
+            }
+        }
+    }
+
+    /// Gives a file a second name, whatever stood there.
+    ///
+    /// - Throws: `CheckpointError.unwritable`.
+    package func link(_ file: String, as name: String) throws {
+        let temporary = "\(name).\(getpid())\(NewFile.temporaryEnding)"
+        unlink(temporary)
+        guard Glibc.link(file, temporary) == 0 else {
+            // A file system without second names: the bytes once more.
+            return try NewFile.write(name) { try RunFolder.copy(file, to: $0) }
+        }
+        // Renaming one name of a file onto another of it does nothing, and leaves both.
+        guard rename(temporary, name) == 0 else {
+            let problem = String(cString: strerror(errno))
+            unlink(temporary)
+            throw CheckpointError.unwritable(path: name, problem: problem)
+        }
+        unlink(temporary)
+    }
+
+    private static func copy(_ path: String, to output: Descriptor) throws {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else {
+            throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
+        }
+        defer { close(number) }
+        var chunk = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = Glibc.read(number, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
+            }
+            if count == 0 { return }
+            try chunk.withUnsafeBytes {
+                try output.write(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+import Glibc
+import TensorFiles
+package import VidTwin
+
+/// Builds a run from its configuration: weights, optimizers, data, folder; anew, or as a checkpoint
+/// left it.
+package struct TrainingRun {
+    package let trainer: Trainer
+    package let folder: RunFolder
+    package let device: Device
+    /// Number of weights of the model.
+    package let weightCount: Int
+
+    /// - Throws: `ModelError`, `CheckpointError`, `TrainingError`, `MetricError`: everything that can be
+    ///   known before the first batch.
+    package init(
+        _ settings: TrainingSettings, _ options: RunOptions, requests: Trainer.Requests,
+        tell: @escaping (Trainer.Event) -> Void
+    ) throws {
+        var settings = settings
+        settings.precision = options.precision ?? settings.precision
+        settings.training.options.maximumBad = options.maximumBad
+        settings.training.options.minimumFrames = options.minimumFrames
+        let device = Device(threads: options.threads)
+        let list = try VideoList(settings.training, "train")
+        let validationList = try settings.validation.map { try VideoList($0, "validation") }
+
+        // The plan, and the run to go on with.
+        let batchClips = settings.batchSize * settings.accumulate
+        func order(_ seed: UInt64) -> EpochOrder {
+            let full = EpochOrder(
+                count: list.entries.count, share: settings.training.options.share,
+                batchClips: batchClips, seed: seed)
+            guard let limit = settings.trainLimit else { return full }
+            return EpochOrder(
+                count: list.entries.count, share: settings.training.options.share,
+                batchClips: batchClips, limit: limit.of(full.batches), seed: seed)
+        }
+        let epochBatches = order(0).batches
+        guard let total = options.steps ?? settings.epochs.map({ $0 * epochBatches }), total > 0
+        else {
+            throw ModelError.configuration(
+                path: settings.place, key: "lightning.trainer.max_epochs",
+                expected: "a number of epochs above 0 (or --steps)", found: "none")
+        }
+        let end = min(total, settings.mostBatches ?? total)
+        var plan = Trainer.Plan(end: end)
+        plan.fill(settings, epochBatches: epochBatches)
+        var resumed = try ResumedRun(options, settings, total: total, end: end)
+        if let found = resumed, let seed = options.seed, seed != found.state.seed,
+            found.isOurs
+        {
+            throw TrainingError.resume(
+                "--seed \(seed): expected \(found.state.seed), the seed of the run in \(found.path)"
+            )
+        }
+        let seed = resumed.flatMap { $0.isOurs ? $0.state.seed : nil } ?? options.seed ?? 23
+        try resumed?.adapt(to: settings, total: total, epochBatches: epochBatches, seed: seed, tell)
+
+        // The model and what trains it.
+        let shapes = Objective.shapes(settings.model, settings.loss)
+        let initial = InitialWeights(
+            shapes, configuration: settings.model, seed: seed,
+            logVariance: settings.loss.initialLogVariance)
+        let source: any WeightSource
+        if let resumed {
+            source = try Checkpoint(path: resumed.path)
+        } else {
+            let starting = try TrainingRun.start(initial, settings, options)
+            starting.notes.forEach { tell(.notice($0)) }
+            source = starting
+        }
+        let objective = try TrainingRun.objective(
+            settings, options, source, shapes: shapes, seed: seed, on: device, tell)
+        let parts = try RunCheckpoint(
+            objective, settings, options, total: total, on: device, tell)
+        var state = RunState(
+            epochBatches: epochBatches, total: total, seed: seed, configuration: settings.text)
+        if let resumed {
+            state = resumed.state
+            try parts.restore(from: resumed.file, state)
+        }
+
+        // The folder.
+        let isValidated = validationList != nil
+        func keeper(_ folder: RunFolder) -> CheckpointKeeper {
+            CheckpointKeeper(folder, parts, keep: settings.keep, isValidated: isValidated)
+        }
+        if let own = resumed?.folder {
+            folder = own
+            folder.removeTemporaries()
+            if resumed?.isChanged ?? false {
+                try NewFile.write(settings.text, to: "\(folder.path)/config.yaml")
+            }
+        } else {
+            folder = try RunFolder.make(
+                in: options.logs, name: options.name, configuration: settings.text
+            ) { try keeper($0).save(&state, isNamed: false, value: nil) }
+        }
+
+        // The data and the loop.
+        let data = try TrainingData(
+            list, order(seed), settings.training.options,
+            clipsAhead: settings.training.options.prefetch * settings.batchSize,
+            from: state.batch, until: end, say: { tell(.warning($0)) })
+        var validation: Validation?
+        if let validationList, let videos = settings.validation {
+            let limit = settings.validationLimit.map {
+                $0.of(max(1, validationList.entries.count / settings.batchSize))
+            }
+            validation = Validation(
+                ValidationData(
+                    validationList, videos.options, batchClips: settings.batchSize, limit: limit,
+                    seed: seed), objective, on: device)
+        }
+        self.device = device
+        weightCount = objective.model.parameterCount
+        trainer = Trainer(
+            plan, state: state, keeper: keeper(folder), data: data, validation: validation,
+            metrics: try MetricsLog(folder.metrics, before: state.batch), on: device,
+            requests: requests, tell: tell)
+    }
+
+    private static func start(
+        _ initial: InitialWeights, _ settings: TrainingSettings, _ options: RunOptions
+    ) throws -> StartingWeights {
+        guard let path = settings.start else { return StartingWeights(initial) }
+        let patterns = try NamePatterns(
+            settings.ignored, file: settings.place, key: "model.params.ignore_keys")
+        return try StartingWeights(
+            initial, from: Checkpoint(path: path), ignoring: patterns,
+            isPartial: options.allowsPartial)
+    }
+
+    private static func objective(
+        _ settings: TrainingSettings, _ options: RunOptions, _ source: any WeightSource,
+        shapes: [String: [Int]], seed: UInt64, on device: Device,
+        _ tell: (Trainer.Event) -> Void
+    ) throws -> Objective {
+        var own = Objective.Options()
+        (own.seed, own.samples) = (seed, settings.samples)
+        (own.hiddenDropout, own.attentionDropout) = (
+            settings.hiddenDropout, settings.attentionDropout
+        )
+        let count = shapes.filter { !$0.key.contains("pos_embed") }
+            .reduce(0) { $0 + $1.value.reduce(1, *) }
+        let estimate = MemoryEstimate(settings, weightCount: count)
+        let machine = MemoryEstimate.machine
+        own.recomputesBlocks =
+            options.recomputing == .on
+            || options.recomputing == .auto
+                && estimate.bytes(recomputing: false) > machine / 10 * 7
+        let bytes = estimate.bytes(recomputing: own.recomputesBlocks)
+        if bytes > machine {
+            throw ModelError.memory(
+                what: "training with batches of \(settings.batchSize) (of the machine's "
+                    + "\(machine >> 20) MB; a smaller data.params.batch_size takes less)",
+                bytes: bytes)
+        }
+        tell(
+            .notice(
+                "about \(bytes >> 20) MB of memory"
+                    + (own.recomputesBlocks
+                        ? "; blocks are computed again on the way back, which saves "
+                            + "\((estimate.bytes(recomputing: false) - bytes) >> 20) MB" : "")))
+        tell(
+            .notice(
+                "dropout of the Q-Former: \(settings.hiddenDropout), of its attention "
+                    + "\(settings.attentionDropout)"
+                    + (settings.hiddenDropout > 0 && settings.start != nil
+                        ? "; for fine-tuning on few videos, 0 is sensible "
+                            + "(temporal_qformer_config.params.hidden_dropout_prob)" : "")))
+        let perceptual =
+            settings.loss.perceptualWeight > 0 && !options.lpips.isEmpty
+            ? try LPIPS(paths: options.lpips, device: device, leadsBack: true) : nil
+        return try Objective(
+            settings.model, settings.loss, weights: source, perceptual: perceptual, on: device,
+            precision: settings.precision, own)
+    }
+}
+
+extension VideoList {
+    fileprivate init(_ videos: TrainingSettings.Videos, _ part: String) throws {
+        try self.init(
+            folder: videos.folder, list: videos.list,
+            folderKey: "data.params.\(part).params.data_dir",
+            listKey: "data.params.\(part).params.meta_path")
+    }
+}
+
+extension Trainer.Plan {
+    /// What a configuration says of when what happens.
+    fileprivate mutating func fill(_ settings: TrainingSettings, epochBatches: Int) {
+        (accumulate, batchSize, clip) = (settings.accumulate, settings.batchSize, settings.clip)
+        (logEvery, saveEvery) = (settings.logEvery, settings.saveEvery)
+        validateEvery = settings.validateEvery.of(epochBatches)
+        if case .part = settings.validateEvery { validatesWithinEpochs = true }
+        sanityBatches =
+            settings.sanityBatches < 0 ? .max / settings.batchSize : settings.sanityBatches
+        monitor = settings.monitor
+        adversarialStart = settings.loss.adversarialStart
+    }
+}
+
+extension RunCheckpoint {
+    /// The optimizers, schedules and averages of a configuration.
+    fileprivate init(
+        _ objective: Objective, _ settings: TrainingSettings, _ options: RunOptions, total: Int,
+        on device: Device, _ tell: (Trainer.Event) -> Void
+    ) throws {
+        let patterns = try NamePatterns(
+            settings.rateScales.map(\.pattern), file: settings.place,
+            key: "model.params.optimizer_config.params.lr_scale")
+        let all = (objective.generatorParameters + objective.discriminatorParameters).map(\.name)
+        for pattern in patterns.unmatched(all) {
+            tell(.warning("lr_scale: \(pattern) matches no weight"))
+        }
+        func optimizer(_ parameters: [Parameter]) -> Optimizer {
+            Optimizer(
+                parameters, settings.optimizer,
+                rateScales: parameters.map { parameter in
+                    patterns.match(parameter.name).map { settings.rateScales[$0].factor } ?? 1
+                }, on: device)
+        }
+        let keepsLoss = options.writesLossWeights && !options.lpips.isEmpty
+        if options.writesLossWeights, options.lpips.isEmpty {
+            tell(
+                .notice(
+                    "checkpoints are without the weights of LPIPS (no --lpips): Lightning's strict "
+                        + "resume asks for them, everything else does not"))
+        }
+        self.init(
+            computation: objective, generator: optimizer(objective.generatorParameters),
+            discriminator: optimizer(objective.discriminatorParameters),
+            generatorSchedule: settings.generatorRate.schedule(total: total),
+            discriminatorSchedule: settings.discriminatorRate.schedule(total: total),
+            average: try settings.averageDecay.map {
+                try AveragedWeights(objective.generatorParameters, decay: $0, on: device)
+            }, tables: objective.tables,
+            perceptual: keepsLoss ? try PerceptualExport.tensors(options.lpips) : [])
+    }
+}

@@ -1,0 +1,165 @@
+import ArgumentParser
+import Glibc
+import Synchronization
+import TensorFiles
+import VidTwin
+import VidTwinTraining
+import VideoIO
+
+/// `vtfilter prepare`
+struct Prepare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look through videos: write the CSV that train, evaluate and encode read.",
+        discussion: """
+            vtfilter prepare --data-dir videos -o meta.csv --validation 0.05
+
+            Decodes every video once and writes a row for each: videos (its path below the folder), \
+            seconds, frames, size, rate and motion (mean difference of neighbouring frames, 0 to 255). \
+            What is broken is named and left out, and the exit status is 3. A look that was stopped goes \
+            on where it was. With --validation, that part of the videos goes to a list of its own, \
+            chosen by a hash of the path: a video stays where it is when others come.
+            """)
+
+    @Option(help: ArgumentHelp("All videos under a folder.", valueName: "folder"))
+    var dataDir: String
+
+    @Option(
+        name: [.customShort("o"), .long], help: ArgumentHelp("The CSV file.", valueName: "csv"))
+    var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Part of the videos for a validation list, NAME.validation.csv.", valueName: "part"))
+    var validation: Double = 0
+
+    @Option(help: ArgumentHelp("Videos that are decoded at once (all CPUs).", valueName: "n"))
+    var threads: Int?
+
+    @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
+    var overwrite = false
+
+    @OptionGroup var words: WordOptions
+
+    func validate() throws {
+        if !(0..<1).contains(validation) {
+            throw ValidationError("--validation \(validation): expected a part from 0 to below 1")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads \(threads): expected 1 to 1024")
+        }
+        if output == "-" { throw ValidationError("-o -: expected a file's name") }
+    }
+
+    private var validationOutput: String {
+        let stem = output.hasSuffix(".csv") ? String(output.dropLast(4)) : output
+        return "\(stem).validation.csv"
+    }
+
+    func run() throws {
+        words.configureLog()
+        for path in validation > 0 ? [output, validationOutput] : [output]
+        where access(path, F_OK) == 0 && !overwrite {
+            throw VideoIOError.usage("\(path) exists; -y replaces it")
+        }
+        let entries = try VideoFolder.videos(under: dataDir)
+        if entries.isEmpty {
+            throw VideoIOError.badInput(url: dataDir, problem: "expected videos, found none")
+        }
+        let interruption = Interruption()
+        let journal = try SurveyJournal("\(output).part")
+        let device = Device(threads: threads)
+        let broken = Mutex<[String: String]>([:])
+        device.parallel(entries.count) { task, _ in
+            let entry = entries[task]
+            if interruption.signal != nil || journal.has(entry.name) { return }
+            do {
+                if let problem = entry.problem {
+                    throw VideoIOError.badInput(url: entry.name, problem: problem)
+                }
+                let facts = try VideoFacts(path: entry.path, cancellation: interruption.reading)
+                try journal.add(entry.name, VideoSurvey.row(entry.name, facts))
+            } catch VideoIOError.cancelled {
+            } catch {
+                broken.withLock { $0[entry.name] = "\(error)" }
+            }
+        }
+        if let signal = interruption.signal {
+            Log.notice("stopped; the same command goes on")
+            throw Interrupted(signal: signal)
+        }
+        if let problem = journal.problem { throw problem }
+        let problems = broken.withLock { $0 }
+        for (_, problem) in problems.sorted(by: { $0.key < $1.key }) { Log.error("\(problem)") }
+        var (rows, held): ([String], [String]) = ([], [])
+        for entry in entries {
+            guard let row = journal.row(entry.name) else { continue }
+            if isForValidation(entry.name) { held.append(row) } else { rows.append(row) }
+        }
+        if rows.isEmpty && held.isEmpty {
+            throw VideoIOError.badInput(url: dataDir, problem: "no video can be read")
+        }
+        func write(_ rows: [String], to path: String) throws {
+            let text = ([VideoSurvey.header] + rows).joined(separator: "\n") + "\n"
+            try NewFile.write(text, to: path)
+        }
+        if validation > 0 { try write(held, to: validationOutput) }
+        try write(rows, to: output)
+        journal.remove()
+        Log.notice(
+            "\(output): \(rows.count) videos"
+                + (validation > 0 ? "; \(validationOutput): \(held.count)" : "")
+                + (problems.isEmpty ? "" : "; \(problems.count) cannot be read"))
+        if !problems.isEmpty { throw ExitCode(ExitStatus.badInput) }
+    }
+
+    /// By the first 32 bits of a hash of the path.
+    private func isForValidation(_ name: String) -> Bool {
+        guard validation > 0 else { return false }
+        let word = UInt32(FileDigest.sha256(text: name).prefix(8), radix: 16) ?? 0
+        return Double(word) / 0x1p32 < validation
+    }
+}
+
+/// The rows so far, in a file that a look which was stopped goes on from.
+private final class SurveyJournal: Sendable {
+    private let path: String
+    private let descriptor: Int32
+    private let state: Mutex<(rows: [String: String], problem: VideoIOError?)>
+
+    init(_ path: String) throws {
+        self.path = path
+        let earlier =
+            access(path, R_OK) == 0
+            ? VideoSurvey.rows(of: try InputFile.read(path, limit: 1 << 30)) : [:]
+        state = Mutex((earlier, nil))
+        // Whole rows only are kept.
+        let text = earlier.sorted { $0.key < $1.key }.map { $0.value + "\n" }.joined()
+        try NewFile.write(text, to: path)
+        descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        if descriptor < 0 {
+            throw VideoIOError.failure(
+                url: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    var problem: VideoIOError? { state.withLock { $0.problem } }
+
+    func has(_ name: String) -> Bool { state.withLock { $0.rows[name] != nil } }
+
+    func row(_ name: String) -> String? { state.withLock { $0.rows[name] } }
+
+    func add(_ name: String, _ row: String) throws {
+        state.withLock { state in
+            state.rows[name] = row
+            let bytes = Array((row + "\n").utf8)
+            if write(descriptor, bytes, bytes.count) != bytes.count, state.problem == nil {
+                state.problem = .failure(
+                    url: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    func remove() { unlink(path) }
+}

@@ -1,0 +1,274 @@
+import ArgumentParser
+import Glibc
+import VidTwin
+import VidTwinTraining
+import VideoIO
+
+extension SettingsSource.Preset: ExpressibleByArgument {}
+extension RunOptions.Recomputing: ExpressibleByArgument {}
+
+/// `vtfilter train`
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a model from scratch, or fine-tune a checkpoint.",
+        discussion: """
+            vtfilter train -b config.yaml --data-dir videos --steps 2000
+            vtfilter train -b config.yaml --data-dir videos model.params.ckpt_path=model.ckpt
+            vtfilter train --resume logs/2026-01-31T23-59-59_config
+
+            Takes the configurations of the reference; KEY.PATH=VALUE overrides any key. Makes a folder \
+            below --logdir with checkpoints that PyTorch reads, metrics.jsonl, and config.yaml with \
+            model.safetensors: vtfilter reconstruct --model FOLDER uses it at any time. A run that was \
+            stopped goes on when the same command is given again. SIGUSR1 saves; the first SIGINT or \
+            SIGTERM finishes the batch and saves. docs/TRAINING.md has more.
+            """)
+
+    @Option(
+        name: [.customShort("b"), .customLong("base")], parsing: .upToNextOption,
+        help: ArgumentHelp("Configurations, the later over the earlier.", valueName: "file"))
+    var files: [String] = []
+
+    @Argument(help: ArgumentHelp("Keys to override: KEY.PATH=VALUE.", valueName: "key=value"))
+    var assignments: [String] = []
+
+    @Option(help: ArgumentHelp("Where run folders are made.", valueName: "folder"))
+    var logdir = "logs"
+
+    @Option(help: ArgumentHelp("The run's name (default: the file's).", valueName: "name"))
+    var name: String?
+
+    @Option(help: ArgumentHelp("Videos to train on.", valueName: "folder"))
+    var dataDir: String?
+
+    @Option(help: ArgumentHelp("Only those that its column videos names.", valueName: "csv"))
+    var meta: String?
+
+    @Option(help: ArgumentHelp("Videos to validate on.", valueName: "folder"))
+    var valDataDir: String?
+
+    @Option(help: ArgumentHelp("Only those that its column videos names.", valueName: "csv"))
+    var valMeta: String?
+
+    @Option(
+        help: ArgumentHelp("Batches of the whole run (default: the epochs').", valueName: "n"))
+    var steps: Int?
+
+    @Option(help: "A published recipe over the file's: repo or paper.")
+    var preset: SettingsSource.Preset?
+
+    @Option(help: ArgumentHelp("Of weights, order, noise and dropout (23).", valueName: "n"))
+    var seed: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Weights of LPIPS, as evaluate takes them: torchvision's vgg16 and the lpips package's "
+                + "vgg.pth.", valueName: "file"))
+    var lpips: [String] = []
+
+    @Option(
+        help: ArgumentHelp("A run's folder or a checkpoint to go on from.", valueName: "path"))
+    var resume: String?
+
+    @Flag(help: "Take what fits of the checkpoint to start from, and say what does not.")
+    var allowPartial = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Compute blocks again on the way back to save memory: auto, on or off.",
+            valueName: "when"))
+    var checkpointActivations: RunOptions.Recomputing = .auto
+
+    @Option(help: "f32 or bf16 (weights and sums stay float32).")
+    var precision: PrecisionOption?
+
+    enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
+        case f32, bf16
+    }
+
+    @Option(help: ArgumentHelp("Threads that compute (default: all CPUs).", valueName: "n"))
+    var threads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Part of the videos that may be unreadable in an epoch (0.01).", valueName: "part"))
+    var maxBad: Double = 0.01
+
+    @Option(help: ArgumentHelp("Leave videos of fewer frames out.", valueName: "n"))
+    var minFrames = 0
+
+    @Flag(help: "Leave the weights of LPIPS out of checkpoints (59 MB).")
+    var noLossWeights = false
+
+    @OptionGroup(title: "Words") var words: WordOptions
+    @OptionGroup var progress: ProgressOptions
+
+    func validate() throws {
+        if files.isEmpty && resume == nil {
+            throw ValidationError("-b CONFIG is missing (or --resume RUN)")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads \(threads): expected 1 to 1024")
+        }
+        if let steps, steps < 1 { throw ValidationError("--steps \(steps): expected 1 or more") }
+        if !(0...1).contains(maxBad) {
+            throw ValidationError("--max-bad \(maxBad): expected a part from 0 to 1")
+        }
+        if minFrames < 0 {
+            throw ValidationError("--min-frames \(minFrames): expected 0 or more")
+        }
+        if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+            throw ValidationError("--name \(name): expected a name without / and a dot in front")
+        }
+        if meta != nil && dataDir == nil { throw ValidationError("--meta goes with --data-dir") }
+        if valMeta != nil && valDataDir == nil {
+            throw ValidationError("--val-meta goes with --val-data-dir")
+        }
+        for text in assignments where !text.contains("=") {
+            throw ValidationError("\(text): expected KEY.PATH=VALUE")
+        }
+    }
+
+    func run() throws {
+        words.configureLog()
+        let settings = try settings()
+        for note in settings.notes { Log.debug(note) }
+        let interruption = Interruption()
+        SaveRequest.listen()
+        var requests = Trainer.Requests()
+        requests.isStopped = { interruption.signal != nil }
+        requests.takeSave = { SaveRequest.take() }
+        let listener = TrainingListener()
+        let start = Clock.now
+        let run = try TrainingRun(
+            settings, options(settings), requests: requests, tell: listener.heard)
+        let (trainer, first) = (run.trainer, run.trainer.state.batch)
+        Log.notice(
+            "\(run.folder.path): \(run.weightCount) weights, batches of "
+                + "\(trainer.plan.batchSize * trainer.plan.accumulate) clips, "
+                + "\(trainer.state.epochBatches) an epoch, \(trainer.plan.end) in all, "
+                + "\(run.device.threads) threads")
+        let progress = try TrainingProgress(
+            self.progress, quiet: words.quiet, first: first, total: trainer.plan.end,
+            epochBatches: trainer.state.epochBatches, logEvery: trainer.plan.logEvery)
+        listener.progress = progress
+        defer { progress.end() }
+        let end = try trainer.run()
+        if end == .stopped, let signal = interruption.signal {
+            Log.notice(
+                "stopped after batch \(trainer.state.batch); go on with: vtfilter train --resume "
+                    + run.folder.path)
+            throw Interrupted(signal: signal)
+        }
+        progress.end()
+        if !words.quiet {
+            Log.plain(
+                listener.table(
+                    run, seconds: Clock.now - start, batches: trainer.state.batch - first))
+        }
+    }
+
+    /// Files, preset, short forms and keys, in this order.
+    private func settings() throws -> TrainingSettings {
+        // Behind -b there may be keys, too.
+        var (paths, keys): ([String], [String]) = ([], [])
+        for text in files { if isKey(text) { keys.append(text) } else { paths.append(text) } }
+        keys += assignments
+        if paths.isEmpty, let resume { paths = [try RunConfiguration.path(of: resume)] }
+        var source = try SettingsSource(files: paths)
+        if let preset { source.apply(preset) }
+        for (folder, list, key) in [
+            (dataDir, meta, "train"), (valDataDir, valMeta, "validation"),
+        ] {
+            guard let folder else { continue }
+            let params = "data.params.\(key).params"
+            if source.tree[["data", "params", key]]?.isNull ?? false {
+                source.set("data.params.\(key)", .mapping([]))
+            }
+            source.set("\(params).data_dir", text: folder)
+            if let list {
+                source.set("\(params).meta_path", text: list)
+            } else {
+                source.set("\(params).meta_path", .scalar("null", quoted: false))
+            }
+        }
+        for key in keys { try source.apply(key) }
+        for note in source.notes { Log.notice(note) }
+        return try TrainingSettings(source.tree, place: source.place)
+    }
+
+    private func isKey(_ text: String) -> Bool {
+        text.contains("=") && access(text, F_OK) != 0
+    }
+
+    private func options(_ settings: TrainingSettings) -> RunOptions {
+        var options = RunOptions()
+        let file = settings.place.split(separator: " ").first.map(String.init) ?? "run"
+        let base = file.split(separator: "/").last.map(String.init) ?? "run"
+        let stem = base.split(separator: ".").dropLast().joined(separator: ".")
+        (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
+        (options.resume, options.seed, options.steps) = (resume, seed, steps)
+        (options.lpips, options.allowsPartial) = (lpips, allowPartial)
+        (options.recomputing, options.threads) = (checkpointActivations, threads)
+        options.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
+        options.writesLossWeights = !noLossWeights
+        (options.maximumBad, options.minimumFrames) = (maxBad, minFrames)
+        return options
+    }
+}
+
+/// Passes on what a run says, and remembers what the table at its end shows.
+private final class TrainingListener {
+    var progress: TrainingProgress?
+    private var loss: Double?
+    private var validation: [(String, Double)] = []
+
+    func heard(_ event: Trainer.Event) {
+        switch event {
+        case .batch(let batch, let terms, let rate, let waited):
+            loss = terms["total_loss"]
+            progress?.did(
+                batch, loss: loss ?? .nan, clipsPerSecond: rate, waited: waited)
+        case .validated(let batch, let terms):
+            validation = terms
+            progress?.validated(psnr: terms.first { $0.0 == "val/psnr" }?.1)
+            Log.notice(
+                "validation after batch \(batch + 1): "
+                    + terms.filter { $0.0.hasSuffix("loss") || $0.0.hasSuffix("psnr") }
+                    .map { "\($0.0) \(Clock.decimal($0.1, digits: 4))" }
+                    .joined(separator: ", "))
+        case .saved(let batch, let path): Log.debug("saved after batch \(batch): \(path)")
+        case .notice(let text): Log.notice(text)
+        case .warning(let text): Log.warning(text)
+        }
+    }
+
+    /// What was reached, and the command that uses it.
+    func table(_ run: TrainingRun, seconds: Double, batches: Int) -> String {
+        let state = run.trainer.state
+        var rows = [
+            ("batches", "\(state.batch) (\(batches) in \(Clock.decimal(seconds, digits: 1)) s)"),
+            (
+                "epochs",
+                Clock.decimal(
+                    Double(state.batch) / Double(state.epochBatches), digits: 2)
+            ),
+        ]
+        if let loss { rows.append(("loss of the last batch", Clock.decimal(loss, digits: 4))) }
+        if let best = state.best {
+            rows.append(
+                (
+                    "best \(run.trainer.plan.monitor)",
+                    "\(Clock.decimal(best.value, digits: 6)) after batch \(best.batch)"
+                ))
+        }
+        rows += validation.filter { $0.0.hasSuffix("psnr") || $0.0.hasSuffix("ssim") }.map {
+            ("last \($0.0)", Clock.decimal($0.1, digits: 4))
+        }
+        rows.append(("checkpoint", run.folder.last))
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map {
+            $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1
+        }.joined(separator: "\n")
+            + "\n\nvtfilter reconstruct --model \(run.folder.path) -i IN -o OUT"
+    }
+}

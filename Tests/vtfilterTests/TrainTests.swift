@@ -1,0 +1,122 @@
+import FoundationEssentials
+import Glibc
+import TensorFiles
+import Testing
+import VidTwin
+import VidTwinTestSupport
+import VidTwinTraining
+
+/// Training from the command line.
+struct TrainTests {
+    /// A golden configuration of training, its clips as videos in the order in which a run takes them.
+    struct GoldenRun {
+        let name: String
+        let folder: String
+        let seed: Int
+        let accumulate: Int
+
+        static let batches = 10
+
+        init(_ name: String, seed: Int, accumulate: Int, in folder: String) throws {
+            (self.name, self.folder, self.seed) = (name, folder, seed)
+            self.accumulate = accumulate
+            let c = try Configuration(path: configuration)
+            let count = GoldenRun.batches * accumulate * 2
+            let order = EpochOrder(
+                count: count, batchClips: accumulate * 2, seed: 23
+            ).order(epoch: 0)
+            var rows = [String](repeating: "", count: count)
+            var script = ""
+            for (place, row) in order.enumerated() {
+                let (batch, micro, clip) = (
+                    place / (2 * accumulate), place / 2 % accumulate, place % 2
+                )
+                let number = seed + 100 * batch + 10 * micro + clip
+                let bytes = Golden.pattern(c.frames, c.height, c.width, number)
+                Fixtures.write(bytes, to: "\(folder)/\(place).raw")
+                rows[row] = "\(place).mkv"
+                script +=
+                    "ffmpeg -v error -f rawvideo -pix_fmt rgb24 -s \(c.width)x\(c.height) -r 8 "
+                    + "-i \(place).raw -c:v ffv1 -pix_fmt bgr0 \(place).mkv && rm \(place).raw\n"
+            }
+            Fixtures.write(
+                Array(("videos\n" + rows.joined(separator: "\n") + "\n").utf8),
+                to: "\(folder)/meta.csv")
+            #expect(Shell.run(script, in: folder).status == 0)
+            try MadeUpVGG().write(to: "\(folder)/lpips.safetensors", .all, .reference)
+        }
+
+        private var goldens: String { "\(Fixtures.folder)/goldens/training/\(name)" }
+        var configuration: String { "\(goldens)/config.yaml" }
+
+        /// The command, but for what follows it.
+        var command: String {
+            "vtfilter train -b \(configuration) --data-dir . --meta meta.csv --lpips lpips.safetensors "
+                + "model.params.ckpt_path=\(goldens)/initial.safetensors "
+                + "lightning.trainer.log_every_n_steps=1 data.params.batch_size=2 "
+        }
+
+        struct Curve: Decodable { let steps: [[String: Double]] }
+
+        func curve() throws -> [[String: Double]] {
+            let data = Data(Fixtures.bytes("\(goldens)/curve.json"))
+            return try JSONDecoder().decode(Curve.self, from: data).steps
+        }
+    }
+
+    /// The lines of a run's `metrics.jsonl`.
+    static func metrics(_ folder: String) throws -> [[String: Double]] {
+        let path = Shell.run("ls -d logs/*/metrics.jsonl | tail -1", in: folder).text
+        let lines = Fixtures.bytes("\(folder)/\(path)").split(separator: 10)
+        return try lines.map { line in
+            try JSONDecoder().decode([String: Double?].self, from: Data(line))
+                .compactMapValues { $0 }
+        }
+    }
+
+    /// What is equal for any threads, stop and resume.
+    static func steady(_ lines: [[String: Double]]) -> [[String: Double]] {
+        let clocks: Set = ["train/clips_per_second", "train/wait_for_data", "train/peak_memory"]
+        return lines.map { $0.filter { !clocks.contains($0.key) } }
+    }
+
+    @Test(arguments: [("causal", 1, 1), ("noncausal", 2, 2), ("flat", 3, 1)])
+    func `ten batches from the command line follow the golden curve`(
+        _ name: String, _ seed: Int, _ accumulate: Int
+    ) throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun(name, seed: seed, accumulate: accumulate, in: folder)
+        let result = Shell.run(run.command + "--steps 10", in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        let (lines, golden) = (try TrainTests.metrics(folder), try run.curve())
+        #expect(lines.count == 10)
+        for (b, (found, expected)) in zip(lines, golden).enumerated() {
+            #expect(found["batch"] == Double(b) && found["epoch"] == 0)
+            for (term, value) in expected {
+                let key: String
+                switch term {
+                case "lr_g": key = "lr_generator"
+                case "lr_d": key = "lr_discriminator"
+                case "nll_grad_norm", "g_grad_norm": continue
+                default: key = "train/\(term)"
+                }
+                guard let other = found[key] else {
+                    Issue.record("batch \(b): no \(key)")
+                    continue
+                }
+                let isLoss = ["nll_loss", "rec_loss", "p_loss", "total_loss", "logvar"]
+                    .contains(term)
+                let bound = isLoss ? 2e-5 : 5e-4
+                #expect(
+                    abs(other - value) / (abs(value) + 1e-3) <= bound,
+                    "batch \(b): \(key): \(other), expected \(value)")
+            }
+        }
+        // The folder is a model at once.
+        let use = Shell.run(
+            "vtfilter info --model logs/*/ && ls logs/*/checkpoints", in: folder)
+        #expect(use.status == 0, "\(use.errors)")
+        #expect(use.text.contains("last.ckpt") && use.text.contains("last.safetensors"))
+    }
+}
