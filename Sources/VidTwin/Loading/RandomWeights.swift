@@ -1,17 +1,22 @@
 /// Weights made of a seed, of the sizes that trained ones have: for measuring speed without a
 /// checkpoint. The same seed gives the same weights everywhere.
-struct RandomWeights: WeightSource {
-    let path: String
-    let shapes: [String: [Int]]
+package struct RandomWeights: WeightSource {
+    package let path: String
+    package let shapes: [String: [Int]]
     private let seed: UInt64
 
     init(_ parameters: [Parameter], seed: UInt64) {
-        self.seed = seed
-        path = "random weights, seed \(seed)"
-        shapes = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.shape) })
+        self.init(
+            Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.shape) }), seed: seed)
     }
 
-    func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) {
+    /// Weights of these names and shapes.
+    package init(_ shapes: [String: [Int]], seed: UInt64) {
+        (self.shapes, self.seed) = (shapes, seed)
+        path = "random weights, seed \(seed)"
+    }
+
+    package func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) {
         let shape = shapes[name] ?? []
         let inputs = Float(max(shape.dropFirst().reduce(1, *), 1))
         // Norms' weights lie around 1; a matrix keeps the variance of what it multiplies.

@@ -34,34 +34,49 @@ public final class LPIPS: Sendable {
     }
 
     /// The same; `leadsBack`: gradients can pass it, for a loss.
-    package convenience init(paths: [String], device: Device, leadsBack: Bool) throws {
+    package convenience init(
+        paths: [String], device: Device, precision: Precision = .float32, leadsBack: Bool
+    ) throws {
         let checkpoints = try paths.map { try Checkpoint(path: $0, allowingLegacy: true) }
         let sources = try paths.map { Source(path: $0, sha256: try FileDigest.sha256(path: $0)) }
         try self.init(
-            LPIPSWeights(checkpoints), sources: sources, device: device, leadsBack: leadsBack)
+            LPIPSWeights(checkpoints), sources: sources, device: device,
+            precision: precision, leadsBack: leadsBack)
     }
 
-    package init(
-        _ source: any WeightSource, sources: [Source], device: Device, leadsBack: Bool = false
-    ) throws {
-        self.device = device
-        self.sources = sources
+    /// The names and shapes that it takes from a source.
+    package static var shapes: [String: [Int]] {
         let plan = WeightPlan()
-        let weights = Weights(plan)
+        _ = layers(Weights(plan))
+        return Dictionary(uniqueKeysWithValues: plan.parameters.map { ($0.name, $0.shape) })
+    }
+
+    private static func layers(_ weights: Weights) -> ([Convolution], [Parameter]) {
         var (convolutions, inputs): ([Convolution], Int) = ([], 3)
-        for case let width? in LPIPS.layers {
+        for case let width? in layers {
             convolutions.append(
                 Convolution(
                     weights / "convolution" / convolutions.count, inputs, width, activation: .relu))
             inputs = width
         }
-        self.convolutions = convolutions
-        linear = LPIPS.tapWidths.enumerated().map { tap, width in
+        let linear = tapWidths.enumerated().map { tap, width in
             (weights / "linear" / tap)("weight", [1, width, 1, 1])
         }
+        return (convolutions, linear)
+    }
+
+    package init(
+        _ source: any WeightSource, sources: [Source], device: Device,
+        precision: Precision = .float32, leadsBack: Bool = false
+    ) throws {
+        self.device = device
+        self.sources = sources
+        let plan = WeightPlan()
+        (convolutions, linear) = LPIPS.layers(Weights(plan))
         do {
             try plan.load(
-                from: source, on: device, training: leadsBack ? .ledThrough : .none
+                from: source, on: device, precision: precision,
+                training: leadsBack ? .ledThrough : .none
             ) { _ in true }
         } catch ModelError.weights(let path, _, _, let misshapen) {
             throw MetricError.weights(

@@ -126,6 +126,7 @@ private func addConvolutionGradient(
     let taps = Partition(rows: window.taps, target: max(64 / I, 1))
     x.device.parallel(taps.tasks) { task, workspace in
         let own = taps[task]
+        if own.isEmpty { return }
         let width = own.count * I
         var sizes = window.sizes(input, channels: I)
         let sums = workspace.floats(.branch, O * width)

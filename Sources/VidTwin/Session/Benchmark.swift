@@ -86,7 +86,7 @@ public struct Benchmark: Sendable {
 
 /// The rate of the product library at a model's shapes and precision: the products of its blocks
 /// and nothing else, activations ready in the form that is multiplied, on all threads.
-private struct ProductCeiling {
+package struct ProductCeiling {
     private struct Case {
         let weights: PackedMatrix
         let activation: Activation
@@ -98,7 +98,7 @@ private struct ProductCeiling {
     private let device: Device
     private let operand: AlignedBuffer
 
-    init(_ model: VidTwinModel) throws {
+    package init(_ model: VidTwinModel) throws {
         let (t, format) = (model.configuration.encoder, model.precision.format(quantisable: true))
         func make(_ inputs: Int, _ outputs: Int, _ uses: Double) throws -> Case {
             let values = [Float](unsafeUninitializedCapacity: inputs * outputs) { buffer, count in
@@ -126,7 +126,7 @@ private struct ProductCeiling {
 
     /// Multiplications and additions a second.
     @discardableResult
-    mutating func measure() -> Double {
+    package mutating func measure() -> Double {
         var (operations, seconds) = (0.0, 0.0)
         for one in cases {
             let perRow = 2 * Double(one.weights.inputs * one.weights.outputs)

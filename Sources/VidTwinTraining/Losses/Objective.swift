@@ -25,6 +25,9 @@ package final class Objective: BatchComputation {
     /// The model that is trained.
     package let model: VidTwinModel
 
+    /// Seconds that parts of batches took, added up.
+    package var seconds: [String: Double] = [:]
+
     private let loss: LossConfiguration
     private let options: Options
     private let discriminator: Discriminator
@@ -61,7 +64,9 @@ package final class Objective: BatchComputation {
         discriminator = Discriminator(
             Weights(plan) / "loss" / "discriminator" / "main", loss, name: main)
         discriminatorParameters = Array(plan.parameters[before...])
-        try plan.load(from: weights, on: device, training: .changed) { _ in true }
+        try plan.load(
+            from: weights, on: device, precision: precision, training: .changed
+        ) { _ in true }
         for buffer in discriminator.buffers where weights.shapes[buffer.name] != nil {
             try buffer.values.withUnsafeMutableBufferPointer {
                 try weights.read(buffer.name, into: $0)
@@ -85,6 +90,25 @@ package final class Objective: BatchComputation {
 
     package var discriminatorBuffers: [StateBuffer] { discriminator.buffers }
 
+    /// The names and shapes of everything that is trained, or saved beside it.
+    package static func shapes(
+        _ configuration: Configuration, _ loss: LossConfiguration
+    ) -> [String: [Int]] {
+        let plan = VidTwinModel.plan(configuration)
+        let weights = Weights(plan)
+        _ = unusedParameters(weights, configuration)
+        _ = (weights / "loss")("logvar", [])
+        _ = Discriminator(weights / "loss" / "discriminator" / "main", loss, name: "")
+        return Dictionary(uniqueKeysWithValues: plan.parameters.map { ($0.name, $0.shape) })
+    }
+
+    /// Runs a part of a batch and adds its time to `seconds`.
+    private func timed<Result>(_ part: String, _ body: () throws -> Result) rethrows -> Result {
+        let start = TrainingBenchmark.now
+        defer { seconds[part, default: 0] += TrainingBenchmark.now - start }
+        return try body()
+    }
+
     package var fixedLogVariance: Float? {
         loss.learnsLogVariance ? nil : logVariance.pointer[0]
     }
@@ -94,33 +118,43 @@ package final class Objective: BatchComputation {
         discriminatorActive: Bool
     ) throws -> [String: Double] {
         let B = clips.dim(0)
-        prepareProducts()
+        timed("packing of weights") { prepareProducts() }
         let tape = Tape(recomputes: options.recomputesBlocks)
         defer { tape.discard() }
-        let moments = model.moments(
-            of: tape.watch(clips, gradient: false),
-            Dropout(
-                hidden: options.hiddenDropout, attention: options.attentionDropout, clips: B,
-                firstClip: firstClip, batch: batch, random))
-        let kl = moments.klDivergence
-        let latents =
-            options.samples ? sample(moments, batch: batch, firstClip: firstClip) : moments.mean
-        let (features, y) = model.reconstruct(latents)
-
-        var (terms, gradient) = reconstruction(clips, y.unmarked, scale: scale)
+        let (kl, features, y) = timed("forward") {
+            let moments = model.moments(
+                of: tape.watch(clips, gradient: false),
+                Dropout(
+                    hidden: options.hiddenDropout, attention: options.attentionDropout, clips: B,
+                    firstClip: firstClip, batch: batch, random))
+            let latents =
+                options.samples ? sample(moments, batch: batch, firstClip: firstClip) : moments.mean
+            let (features, y) = model.reconstruct(latents)
+            return (moments.klDivergence, features, y)
+        }
+        var (terms, gradient) = timed("L1 and LPIPS") {
+            reconstruction(clips, y.unmarked, scale: scale)
+        }
         terms["kl_loss"] = kl.value
         terms["total_loss", default: 0] += loss.klWeight * kl.value
         terms["disc_factor"] = generatorActive ? loss.adversarialFactor : 0
         if generatorActive {
-            gradient = adversarial(
-                y.unmarked, features.unmarked, gradient, scale: scale, &terms)
+            gradient = timed("adversarial term") {
+                adversarial(y.unmarked, features.unmarked, gradient, scale: scale, &terms)
+            }
         } else {
             gradient = combined(Float(scale), gradient, 0, gradient)
         }
         let klScale = Tensor([1], [Float(loss.klWeight * scale)], on: clips.device)
-        tape.backward([(y, gradient)] + kl.tensors.map { ($0, klScale) })
+        timed("backward") {
+            tape.backward([(y, gradient)] + kl.tensors.map { ($0, klScale) })
+        }
         if discriminatorActive {
-            terms.merge(trainDiscriminator(clips, y.unmarked, scale: scale)) { $1 }
+            terms.merge(
+                timed("discriminator") {
+                    trainDiscriminator(clips, y.unmarked, scale: scale)
+                }
+            ) { $1 }
         }
         return terms
     }

@@ -23,6 +23,11 @@ struct Bench: ParsableCommand {
     @Option(name: .customLong("clips"), help: "Clips to measure, after one to warm up.")
     var clips = 5
 
+    @Flag(help: "A batch of training instead: its parts, both optimizers, memory.")
+    var train = false
+
+    @OptionGroup(title: "With --train") var training: TrainingBenchOptions
+
     @Flag(help: "As JSON.")
     var json = false
 
@@ -36,17 +41,18 @@ struct Bench: ParsableCommand {
 
     func run() throws {
         words.configureLog()
+        if train {
+            let report = try training.report(model, clips: clips)
+            try StandardOutput.print(json ? try JSONText.pretty(report) : report.text)
+            return
+        }
         let start = Clock.now
         let loaded = try model.load(randomWeights: randomWeights)
         let loadSeconds = Clock.now - start
         let report = BenchReport(
             loaded, try Benchmark(loaded, clips: clips), loadSeconds: loadSeconds,
             weights: randomWeights.map { "random, seed \($0)" } ?? "checkpoint")
-        if json {
-            try StandardOutput.print(try JSONText.pretty(report))
-        } else {
-            try StandardOutput.print(report.text)
-        }
+        try StandardOutput.print(json ? try JSONText.pretty(report) : report.text)
     }
 }
 
@@ -101,9 +107,7 @@ private struct BenchReport: Encodable {
     }
 
     var text: String {
-        func line(_ name: String, _ value: String) -> String {
-            name + String(repeating: " ", count: max(24 - name.count, 1)) + value
-        }
+        func line(_ name: String, _ value: String) -> String { BenchText.line(name, value) }
         func number(_ value: Double, _ digits: Int) -> String {
             Clock.decimal(value, digits: digits)
         }
@@ -131,5 +135,13 @@ private struct BenchReport: Encodable {
                 line("loading", "\(number(loadSeconds, 2)) s"),
                 line("peak memory", "\(number(peakMegabytes, 0)) MB"),
             ]).joined(separator: "\n")
+    }
+}
+
+/// How `bench` prints.
+enum BenchText {
+    /// A name, and its value in the second column.
+    static func line(_ name: String, _ value: String) -> String {
+        name + String(repeating: " ", count: max(26 - name.count, 1)) + value
     }
 }
