@@ -116,6 +116,11 @@ final class ProductLibrary: ForkParticipant {
         return engine
     }
 
+    /// The engine that everything runs on.
+    func sharedEngine() throws -> dnnl_engine_t {
+        try contents.withLock { try ProductLibrary.engine(&$0) }
+    }
+
     /// The layout of packed weights, the same for every number of rows.
     func layout(_ shape: ProductShape) throws -> ProductLayout {
         try contents.withLock { contents in
@@ -337,7 +342,7 @@ final class ProductPrimitive: @unchecked Sendable {
 }
 
 /// Runs a primitive on the calling thread with these arguments and waits for it.
-private func execute(
+func execute(
     _ primitive: dnnl_primitive_t?, _ engine: dnnl_engine_t,
     _ arguments: [(Int32, ProductLayout, UnsafeMutableRawPointer)]
 ) throws {

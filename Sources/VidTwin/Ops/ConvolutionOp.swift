@@ -51,22 +51,25 @@ package func conv2d(
 
 /// `activation(conv3d(x) + b)` with zero padding: `[N, T, H, W, I] -> [N, T', H', W', O]`.
 ///
-/// Gathers each output's neighbourhood and multiplies; `weight` is `[O, I, k…]`, for products.
+/// `weight` is `[O, I, k…]`. Weights that are trained or led through go by oneDNN's convolutions, where
+/// it has one; packed ones multiply each output's neighbourhood, which suits small maps better.
 package func convolution(
     _ x: Tensor, _ weight: Parameter, _ bias: Parameter?, _ window: Window,
     activation: Activation = .none
 ) -> Tensor {
-    let (matrix, I) = (weight.matrix, x.dim(-1))
+    let (O, I) = (weight.shape[0], x.dim(-1))
     let (N, input) = (x.dim(0), Array(x.shape[1..<4]))
     let output = window.output(input)
     let gathered = window.taps * I
     precondition(
-        matrix.inputs == gathered && bias.map { $0.count == matrix.outputs } ?? true
+        weight.count == O * gathered && bias.map { $0.count == O } ?? true
             && output.allSatisfy { $0 > 0 },
-        "convolution \(weight.name): \(x.shape) by [\(matrix.outputs), \(matrix.inputs)]")
+        "convolution \(weight.name): \(x.shape) by \(weight.shape)")
     if x.tape != nil, activation != .none, activation != .relu {
         return activate(convolution(x, weight, bias, window), activation)
     }
+    if let y = directConvolution(x, weight, bias, window, activation) { return y }
+    let matrix = weight.matrix
     let out = Tensor([N] + output + [matrix.outputs], on: x.device)
     let partition = Partition(rows: out.rows, target: productRows)
     x.device.parallel(partition.tasks) { task, workspace in
@@ -93,7 +96,7 @@ package func convolution(
 
 /// What a convolution's gradient `[N, T', H', W', O]` leads back to its input. A task takes a clip (or
 /// picture): its rows times the weights, added where they were gathered.
-private func convolutionLeadBack(
+func convolutionLeadBack(
     _ d: Tensor, _ weight: Parameter, _ window: Window, like x: Tensor
 ) -> Tensor {
     let (dx, matrix) = (Tensor(x.shape, on: x.device), weight.transposedMatrix)
@@ -117,7 +120,7 @@ private func convolutionLeadBack(
 
 /// Adds `Σ dᵀ · gathered` to the gradient of a convolution's weights `[O, I, k…]`. A task takes some of
 /// the taps and all rows, so that sums do not depend on the number of threads.
-private func addConvolutionGradient(
+func addConvolutionGradient(
     _ d: Tensor, _ x: Tensor, _ weight: Parameter, _ window: Window,
     to gradient: UnsafeMutablePointer<Float>
 ) {

@@ -124,8 +124,10 @@ package final class TrainableValues: @unchecked Sendable {
     private let sums: AlignedBuffer?
     private let shape: [Int]
     private let use: Parameter.Use
-    private let format: WeightFormat
+    /// Of the copies for products.
+    package let format: WeightFormat
     private var packed = [PackedMatrix?](repeating: nil, count: Direction.allCases.count)
+    private var convolutions: [ObjectIdentifier: AlignedBuffer] = [:]
     private let name: String
 
     /// - Parameters:
@@ -160,10 +162,26 @@ package final class TrainableValues: @unchecked Sendable {
     /// Says that the values were changed: packed copies are made anew.
     package func valuesChanged() {
         for direction in packed.indices { packed[direction] = nil }
+        convolutions = [:]
     }
 
-    /// Whether products use it and a copy for them is not made yet.
-    package var wantsPacking: Bool { use != .plain && packed.contains { $0 == nil } }
+    /// The weights of a convolution in its product's layout, made now if they are not there.
+    package func weights(of product: DirectConvolution) -> AlignedBuffer {
+        let key = ObjectIdentifier(product)
+        if let packed = convolutions[key] { return packed }
+        do {
+            let packed = try product.pack(value.pointer)
+            convolutions[key] = packed
+            return packed
+        } catch {
+            fatalError("packing \(name): \(error)")
+        }
+    }
+
+    /// Whether products surely use it and a copy for them is not made yet.
+    package var wantsPacking: Bool {
+        if case .matrix = use { packed.contains { $0 == nil } } else { false }
+    }
 
     /// The packed copy for a direction, made now if it is not there: `[O, I]` forward, `[I, O]`
     /// backward.

@@ -16,7 +16,8 @@ struct TrainingBenchOptions: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: "With the discriminator, and both sides of its game.")
     var gan = true
 
-    @Option(help: ArgumentHelp("Compute blocks again on the way back: on or off.", valueName: "on|off"))
+    @Option(
+        help: ArgumentHelp("Compute blocks again on the way back: on or off.", valueName: "on|off"))
     var checkpointActivations = Switch.off
 
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }

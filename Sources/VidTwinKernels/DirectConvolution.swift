@@ -1,0 +1,259 @@
+import CDNNL
+import Synchronization
+
+/// A convolution of channels-last pictures or clips, for oneDNN's own primitives.
+package struct ConvolutionShape: Hashable, Sendable {
+    /// Pictures or clips that are computed together.
+    package var count: Int
+    /// Sizes of a picture (height, width) or a clip (time, height, width).
+    package let input, output: [Int]
+    package let channels, outputs: Int
+    package let kernel, stride, padding: [Int]
+    /// Whether what is multiplied is rounded to bfloat16; results and gradients of weights are float32.
+    package let isNarrow: Bool
+
+    package init(
+        count: Int, input: [Int], output: [Int], channels: Int, outputs: Int, kernel: [Int],
+        stride: [Int], padding: [Int], isNarrow: Bool
+    ) {
+        (self.count, self.input, self.output) = (count, input, output)
+        (self.channels, self.outputs, self.kernel) = (channels, outputs, kernel)
+        (self.stride, self.padding, self.isNarrow) = (stride, padding, isNarrow)
+    }
+
+    /// Floats of one input, of one output, of the weights.
+    package var inputCount: Int { input.reduce(channels, *) }
+    package var outputCount: Int { output.reduce(outputs, *) }
+    package var weightCount: Int { kernel.reduce(channels * outputs, *) }
+    /// Multiplications and additions.
+    package var operations: UInt64 {
+        UInt64(2 * count * output.reduce(1, *) * weightCount)
+    }
+}
+
+/// Which of a convolution's three products.
+package enum ConvolutionProduct: Hashable, Sendable {
+    /// `y = f(x ∗ W + b)`, f none or ReLU.
+    case forward(bias: Bool, relu: Bool)
+    /// dx of dy.
+    case backwardData
+    /// dW of x and dy.
+    case backwardWeights
+}
+
+/// A compiled convolution; runs on the calling thread, on several at once.
+package final class DirectConvolution: @unchecked Sendable {
+    private let engine: dnnl_engine_t
+    private let primitive: dnnl_primitive_t
+    private let source, destination, weights, scratch: ProductLayout
+    private let shape: ConvolutionShape
+    private let hasBias: Bool
+    /// Bytes that the weights, or their gradient, take in the library's layout.
+    package var weightBytes: Int { weights.byteCount }
+
+    private struct Key: Hashable {
+        let shape: ConvolutionShape
+        let product: ConvolutionProduct
+    }
+    private static let compiled = Mutex<[Key: Compiled]>([:])
+    private enum Compiled: @unchecked Sendable {
+        case done(DirectConvolution)
+        case none
+    }
+
+    /// The compiled product, or nil where the library has no fast one for this CPU and shape.
+    package static func of(
+        _ shape: ConvolutionShape, _ product: ConvolutionProduct
+    ) -> DirectConvolution? {
+        let key = Key(shape: shape, product: product)
+        if let known = compiled.withLock({ $0[key] }) {
+            if case .done(let it) = known { return it } else { return nil }
+        }
+        ProductThreads.useOne()
+        let made = try? DirectConvolution(shape, product)
+        compiled.withLock { $0[key] = made.map { .done($0) } ?? Compiled.none }
+        return made
+    }
+
+    private init(_ shape: ConvolutionShape, _ product: ConvolutionProduct) throws {
+        self.shape = shape
+        let narrow: ProductElement = shape.isNarrow ? .bfloat16 : .float32
+        engine = try ProductLibrary.shared.sharedEngine()
+        let isWeights = product == .backwardWeights
+        let isData = product == .backwardData
+        func activations(_ channels: Int, _ sizes: [Int], _ element: ProductElement) throws
+            -> ProductLayout
+        {
+            // Logical order: batch, channels, sizes; in memory the channels are last.
+            var steps = [Int](repeating: 1, count: sizes.count + 2)
+            var step = channels
+            for axis in sizes.indices.reversed() {
+                steps[axis + 2] = step
+                step *= sizes[axis]
+            }
+            steps[0] = step
+            return try ProductLayout.plain(
+                [shape.count, channels] + sizes, element, strides: steps)
+        }
+        // What is multiplied is narrow, what comes out is float32.
+        source = try activations(shape.channels, shape.input, isData ? .float32 : narrow)
+        destination = try activations(
+            shape.outputs, shape.output, isData || isWeights ? narrow : .float32)
+        let any = try ProductLayout.any(
+            [shape.outputs, shape.channels] + shape.kernel, isWeights ? .float32 : narrow)
+        let bias = try ProductLayout.plain([shape.outputs], .float32)
+        func hint(_ operation: dnnl_prop_kind_t) throws -> dnnl_convolution_desc_t {
+            var description = dnnl_convolution_desc_t()
+            var (s, w, d, b) = (
+                try activations(shape.channels, shape.input, narrow).descriptor,
+                try ProductLayout.any([shape.outputs, shape.channels] + shape.kernel, narrow)
+                    .descriptor,
+                try activations(
+                    shape.outputs, shape.output,
+                    operation == dnnl_forward_inference ? .float32 : narrow
+                ).descriptor, bias.descriptor
+            )
+            let (strides, left) = (shape.stride.map { Int64($0) }, shape.padding.map { Int64($0) })
+            let right = DirectConvolution.right(shape)
+            var withBias = false
+            if case .forward(true, _) = product { withBias = true }
+            try withUnsafePointer(to: &b) { b in
+                try check(
+                    dnnl_convolution_forward_desc_init(
+                        &description, operation, dnnl_convolution_direct, &s, &w,
+                        withBias ? b : nil, &d, strides, left, right), "describing a convolution")
+            }
+            return description
+        }
+        var description: dnnl_primitive_desc_t?
+        let (strides, left) = (shape.stride.map { Int64($0) }, shape.padding.map { Int64($0) })
+        let right = DirectConvolution.right(shape)
+        var attributes: dnnl_primitive_attr_t?
+        try check(dnnl_primitive_attr_create(&attributes), "convolution attributes")
+        defer { dnnl_primitive_attr_destroy(attributes) }
+        try check(
+            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+            "convolution attributes")
+        switch product {
+        case .forward(let bias, let relu):
+            hasBias = bias
+            if relu {
+                var operations: dnnl_post_ops_t?
+                try check(dnnl_post_ops_create(&operations), "convolution attributes")
+                defer { dnnl_post_ops_destroy(operations) }
+                try check(
+                    dnnl_post_ops_append_eltwise(operations, 1, dnnl_eltwise_relu, 0, 0), "ReLU")
+                try check(
+                    dnnl_primitive_attr_set_post_ops(attributes, operations),
+                    "convolution attributes")
+            }
+            var operation = try hint(dnnl_forward_inference)
+            try check(
+                dnnl_primitive_desc_create(&description, &operation, attributes, engine, nil),
+                "choosing a convolution")
+        case .backwardData, .backwardWeights:
+            hasBias = false
+            var forward = try hint(dnnl_forward_training)
+            var forwardDescription: dnnl_primitive_desc_t?
+            try check(
+                dnnl_primitive_desc_create(&forwardDescription, &forward, nil, engine, nil),
+                "choosing a convolution")
+            defer { dnnl_primitive_desc_destroy(forwardDescription) }
+            var operation = dnnl_convolution_desc_t()
+            var (s, w, d) = (source.descriptor, any.descriptor, destination.descriptor)
+            if isData {
+                try check(
+                    dnnl_convolution_backward_data_desc_init(
+                        &operation, dnnl_convolution_direct, &s, &w, &d, strides, left, right),
+                    "describing a convolution's way back")
+            } else {
+                try check(
+                    dnnl_convolution_backward_weights_desc_init(
+                        &operation, dnnl_convolution_direct, &s, &w, nil, &d, strides, left, right),
+                    "describing a convolution's gradient")
+            }
+            try check(
+                dnnl_primitive_desc_create(
+                    &description, &operation, attributes, engine, forwardDescription),
+                "choosing a convolution")
+        }
+        defer { dnnl_primitive_desc_destroy(description) }
+        var name: UnsafePointer<CChar>?
+        try check(
+            dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name),
+            "naming a convolution")
+        if name.map({ String(cString: $0) })?.contains("ref") ?? true {
+            throw ProductError(description: "no fast convolution")
+        }
+        let which = isWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md
+        guard let chosen = dnnl_primitive_desc_query_md(description, which, 0),
+            let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
+        else { throw ProductError(description: "oneDNN does not describe its convolution") }
+        weights = ProductLayout(descriptor: chosen.pointee)
+        self.scratch = ProductLayout(descriptor: scratch.pointee)
+        var primitive: dnnl_primitive_t?
+        try check(dnnl_primitive_create(&primitive, description), "compiling a convolution")
+        guard let primitive else { throw ProductError(description: "oneDNN gave no convolution") }
+        self.primitive = primitive
+    }
+
+    /// The padding at the ends that gives the output its size.
+    private static func right(_ shape: ConvolutionShape) -> [Int64] {
+        shape.input.indices.map {
+            Int64(
+                (shape.output[$0] - 1) * shape.stride[$0] + shape.kernel[$0] - shape.input[$0]
+                    - shape.padding[$0])
+        }
+    }
+
+    deinit { dnnl_primitive_destroy(primitive) }
+
+    /// The weights `[O, I, k…]`, row-major, in the layout of this product; nil where there is no memory.
+    package func pack(_ rows: UnsafePointer<Float>) throws -> AlignedBuffer {
+        guard let buffer = AlignedBuffer(count: (weights.byteCount + 3) / 4) else {
+            throw ProductError(description: "no memory for \(weights.byteCount) bytes of weights")
+        }
+        let plain = try ProductLayout.plain(
+            [shape.outputs, shape.channels] + shape.kernel, .float32)
+        try ProductLibrary.shared.pack(rows, plain, into: buffer.pointer, as: weights)
+        return buffer
+    }
+
+    /// A gradient in the layout of this product as `[O, I, k…]`, row-major.
+    package func unpack(
+        _ gradient: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>
+    ) throws {
+        let plain = try ProductLayout.plain(
+            [shape.outputs, shape.channels] + shape.kernel, .float32)
+        try ProductLibrary.shared.pack(gradient, weights, into: rows, as: plain)
+    }
+
+    /// Runs on `shape.count` pictures: `input` and `output` are x and y (or dx and dy, or x and dy),
+    /// in the element that the product wants; `weights` are packed ones, or their gradient, written.
+    package func run(
+        input: UnsafeMutableRawPointer, weights packed: UnsafeMutableRawPointer,
+        bias: UnsafePointer<Float>? = nil, output: UnsafeMutableRawPointer,
+        _ product: ConvolutionProduct, _ workspace: Workspace
+    ) {
+        workspace.operations += shape.operations
+        let (isWeights, isData) = (product == .backwardWeights, product == .backwardData)
+        var arguments: [(Int32, ProductLayout, UnsafeMutableRawPointer)] = [
+            (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source, input),
+            (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights, packed),
+            (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination, output),
+        ]
+        if hasBias, let bias, let layout = try? ProductLayout.plain([shape.outputs], .float32) {
+            arguments.append((DNNL_ARG_BIAS, layout, UnsafeMutableRawPointer(mutating: bias)))
+        }
+        let bytes = scratch.byteCount
+        if bytes > 0 {
+            let pad = workspace.floats(.library, (bytes + 3) / 4)
+            arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
+        }
+        do {
+            try execute(primitive, engine, arguments)
+        } catch {
+            fatalError("oneDNN convolution: \(error)")
+        }
+    }
+}
