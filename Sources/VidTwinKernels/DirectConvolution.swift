@@ -66,13 +66,16 @@ package final class DirectConvolution: @unchecked Sendable {
         _ shape: ConvolutionShape, _ product: ConvolutionProduct
     ) -> DirectConvolution? {
         let key = Key(shape: shape, product: product)
-        if let known = compiled.withLock({ $0[key] }) {
-            if case .done(let it) = known { return it } else { return nil }
+        func known() -> Compiled? { compiled.withLock { $0[key] } }
+        if known() == nil {
+            ProductThreads.useOne()
+            let made = (try? DirectConvolution(shape, product)).map { Compiled.done($0) }
+            // Whoever was first stays: packed weights know a product by its identity.
+            compiled.withLock { all in
+                if all[key] == nil { all[key] = made ?? Compiled.none }
+            }
         }
-        ProductThreads.useOne()
-        let made = try? DirectConvolution(shape, product)
-        compiled.withLock { $0[key] = made.map { .done($0) } ?? Compiled.none }
-        return made
+        if case .done(let product)? = known() { return product } else { return nil }
     }
 
     private init(_ shape: ConvolutionShape, _ product: ConvolutionProduct) throws {

@@ -53,6 +53,15 @@ public struct QFormerConfiguration: Hashable, Sendable {
     /// Every how many layers, from the first on, attend to the context
     /// (`cross_attention_frequency`, 2).
     public let crossAttentionEvery: Int
+
+    package init(
+        queries: Int, width: Int, contextWidth: Int, layers: Int, hidden: Int, heads: Int,
+        crossAttentionEvery: Int
+    ) {
+        (self.queries, self.width, self.contextWidth) = (queries, width, contextWidth)
+        (self.layers, self.hidden, self.heads) = (layers, hidden, heads)
+        self.crossAttentionEvery = crossAttentionEvery
+    }
 }
 
 /// What a VidTwin model is built from: the `model.params` section of a published configuration.

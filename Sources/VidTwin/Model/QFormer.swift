@@ -50,7 +50,9 @@ package struct QFormerLayer {
     let intermediate, output: Linear
     let norm: LayerNorm
 
-    init(_ weights: Weights, _ configuration: QFormerConfiguration, cross hasCross: Bool) {
+    package init(
+        _ weights: Weights, _ configuration: QFormerConfiguration, cross hasCross: Bool
+    ) {
         let (width, heads) = (configuration.width, configuration.heads)
         attention = QFormerAttention(
             weights / "attention", width: width, context: width, heads: heads)

@@ -295,34 +295,47 @@ package final class Objective: BatchComputation {
     private func trainDiscriminator(
         _ x: Tensor, _ y: Tensor, scale: Double
     ) -> [String: Double] {
-        let (realTape, fakeTape) = (Tape(), Tape())
-        let real = discriminator(realTape.watch(x, gradient: false), training: true)
-        let fake = discriminator(fakeTape.watch(y, gradient: false), training: true)
-        let (forReal, forFake) = (
-            AdversarialLoss.discriminator(real, areReal: true, loss.discriminatorLoss),
-            AdversarialLoss.discriminator(fake, areReal: false, loss.discriminatorLoss)
-        )
-        var value = forReal.value + forFake.value
-        var (dReal, dFake) = (forReal.gradient, forFake.gradient)
+        let factor = Float(scale * loss.adversarialFactor)
+        let kind = loss.discriminatorLoss
+        func side(_ clips: Tensor, areReal: Bool) -> (tape: Tape, logits: Tensor, loss: Loss) {
+            let tape = Tape()
+            let logits = discriminator(tape.watch(clips, gradient: false), training: true)
+            return (
+                tape, logits, AdversarialLoss.discriminator(logits, areReal: areReal, kind)
+            )
+        }
+        func leadBack(_ side: (tape: Tape, logits: Tensor, loss: Loss), _ lecam: Loss? = nil) {
+            let own = side.loss.gradient
+            let gradient = lecam.map {
+                combined(factor, own, factor * Float(loss.lecamWeight), $0.gradient)
+            }
+            side.tape.backward([(side.logits, gradient ?? combined(factor, own, 0, own))])
+        }
+        let real = side(x, areReal: true)
+        // Only LeCam makes one side wait for the other; else one side's features are gone before.
+        if loss.lecamWeight == 0 { leadBack(real) }
+        let fake = side(y, areReal: false)
+        var value = real.loss.value + fake.loss.value
         var terms = [
-            "logits_real": mean(real), "logits_fake": mean(fake), "non_saturated_d_loss": value,
+            "logits_real": mean(real.logits), "logits_fake": mean(fake.logits),
+            "non_saturated_d_loss": value,
         ]
         if loss.lecamWeight > 0 {
             lecam = (
-                0.999 * lecam.real + 0.001 * mean(real), 0.999 * lecam.fake + 0.001 * mean(fake)
+                0.999 * lecam.real + 0.001 * mean(real.logits),
+                0.999 * lecam.fake + 0.001 * mean(fake.logits)
             )
             let (a, b) = (
-                AdversarialLoss.lecam(real, areReal: true, average: lecam.fake),
-                AdversarialLoss.lecam(fake, areReal: false, average: lecam.real)
+                AdversarialLoss.lecam(real.logits, areReal: true, average: lecam.fake),
+                AdversarialLoss.lecam(fake.logits, areReal: false, average: lecam.real)
             )
             terms["lecam_loss"] = a.value + b.value
             value += loss.lecamWeight * (a.value + b.value)
-            dReal = combined(1, dReal, Float(loss.lecamWeight), a.gradient)
-            dFake = combined(1, dFake, Float(loss.lecamWeight), b.gradient)
+            leadBack(real, a)
+            leadBack(fake, b)
+        } else {
+            leadBack(fake)
         }
-        let factor = Float(scale * loss.adversarialFactor)
-        realTape.backward([(real, combined(factor, dReal, 0, dReal))])
-        fakeTape.backward([(fake, combined(factor, dFake, 0, dFake))])
         terms["disc_loss"] = loss.adversarialFactor * value
         return terms
     }

@@ -7,9 +7,6 @@ struct PerceptualTerm {
 
     init(_ network: LPIPS) { self.network = network }
 
-    /// Frames that are led through together.
-    private static let group = 4
-
     /// x is what y should be, both `[n, H, W, 3]` in −1…1: the sum of the distances over frames and,
     /// where `upstream` (the gradient of each distance) is given, the gradient by y.
     func callAsFunction(
@@ -19,8 +16,10 @@ struct PerceptualTerm {
         let frame = H * W * C
         let gradient = upstream.map { _ in Tensor(y.shape, on: y.device) }
         var sum = 0.0
-        for first in stride(from: 0, to: n, by: PerceptualTerm.group) {
-            let count = min(PerceptualTerm.group, n - first)
+        // A frame for each thread; frames do not know of each other, so their number changes nothing.
+        let group = min(max(x.device.threads, 1), n)
+        for first in stride(from: 0, to: n, by: group) {
+            let count = min(group, n - first)
             func part(_ all: Tensor) -> Tensor {
                 let some = Tensor([count, H, W, C], on: all.device)
                 some.withPointer { to in
