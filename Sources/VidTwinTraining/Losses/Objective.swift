@@ -90,18 +90,6 @@ package final class Objective: BatchComputation {
 
     package var discriminatorBuffers: [StateBuffer] { discriminator.buffers }
 
-    /// The names and shapes of everything that is trained, or saved beside it.
-    package static func shapes(
-        _ configuration: Configuration, _ loss: LossConfiguration
-    ) -> [String: [Int]] {
-        let plan = VidTwinModel.plan(configuration)
-        let weights = Weights(plan)
-        _ = unusedParameters(weights, configuration)
-        _ = (weights / "loss")("logvar", [])
-        _ = Discriminator(weights / "loss" / "discriminator" / "main", loss, name: "")
-        return Dictionary(uniqueKeysWithValues: plan.parameters.map { ($0.name, $0.shape) })
-    }
-
     /// Runs a part of a batch and adds its time to `seconds`.
     private func timed<Result>(_ part: String, _ body: () throws -> Result) rethrows -> Result {
         let start = TrainingBenchmark.now
