@@ -45,6 +45,20 @@ public struct LatentInfo: Codable, Sendable, Equatable {
     /// The version of the program.
     public var vtfilter: String
 
+    // What streams of older versions lack, and videos may lack.
+
+    /// Where samples of colour lie, in libav's numbers.
+    public var chromaLocation: Int?
+    /// Colour primaries, in libav's numbers.
+    public var colorPrimaries: Int?
+    /// Transfer characteristic, in libav's numbers.
+    public var colorTransfer: Int?
+    /// The mastering display: ten ratios, each above and below the line. Red, green, blue, white,
+    /// x and y; least and most light.
+    public var masteringDisplay: [Int32]?
+    /// Most light of a pixel, and of a frame's mean.
+    public var contentLight: [UInt32]?
+
     /// The memberwise initialiser, in the order of the properties.
     public init(
         firstFrame: Int, validFrames: Int, stride: Int, rate: String?, timeBase: String,

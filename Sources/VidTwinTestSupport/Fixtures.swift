@@ -18,6 +18,13 @@ public enum Fixtures {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The most memory, in bytes, that this process has had.
+    public static func peakMemory() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+
     /// The bytes of a file; a test without its file cannot go on.
     public static func bytes(_ path: String) -> [UInt8] {
         guard let file = fopen(path, "rb") else { fatalError("cannot read \(path)") }

@@ -21,7 +21,7 @@ final class ByteSource {
     private let url: String
     private let descriptor: Int32
     private let ownsDescriptor: Bool
-    private let cancellation: Cancellation
+    let cancellation: Cancellation
 
     private var start: ArraySlice<UInt8>
 

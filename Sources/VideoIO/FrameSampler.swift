@@ -7,6 +7,8 @@ import CFFmpeg
 public struct FrameSampler {
     private let reader: VideoReader
     private let rate: Rational?
+    private let gap: Double
+    private var fault: VideoIOError?
     private var current: RGBFrame?
     private var upcoming: RGBFrame?
     private var start: Int64 = 0
@@ -15,10 +17,16 @@ public struct FrameSampler {
     /// Highest rate, in frames a second.
     public static let maximumRate = 1000.0
 
-    /// Samples a reader's frames at a rate; nil passes all of them.
-    public init(_ reader: VideoReader, rate: Rational?) {
+    /// Longest time between two frames, in seconds, where nothing else is asked for.
+    public static let maximumGap = 60.0
+
+    /// Samples a reader's frames at a rate; nil passes all of them. `gap` is the longest time, in
+    /// seconds, that one frame is repeated for: a file of two frames may say that they are a century
+    /// apart.
+    public init(_ reader: VideoReader, rate: Rational?, gap: Double = FrameSampler.maximumGap) {
         self.reader = reader
         self.rate = rate
+        self.gap = gap
     }
 
     /// The next frame, or nil at the end. At a rate, timestamps count samples: the time base is the
@@ -28,18 +36,35 @@ public struct FrameSampler {
         if current == nil {
             current = try reader.next()
             start = current?.pts ?? 0
-            upcoming = try reader.next()
+            try readUpcoming()
         }
         while let later = upcoming, isDue(later.pts, rate) {
             current = later
-            upcoming = try reader.next()
+            try readUpcoming()
         }
         guard let current else { return nil }
-        if upcoming == nil, !isShown(current, rate) { return nil }
+        if upcoming == nil, !isShown(current, rate) {
+            if let fault { throw fault }
+            return nil
+        }
         defer { index += 1 }
         return RGBFrame(
             width: current.width, height: current.height, depth: current.depth,
             bytes: current.bytes, pts: index, duration: 1)
+    }
+
+    /// Reads the frame after the current one; a gap before it is too long, or time to show it.
+    private mutating func readUpcoming() throws(VideoIOError) {
+        upcoming = try reader.next()
+        guard let current else { return }
+        let length = upcoming.map { $0.pts &- current.pts } ?? current.duration
+        let seconds = Double(length) * reader.stream.timeBase.value
+        if seconds <= gap { return }
+        fault = .badInput(
+            url: reader.url,
+            problem: "expected at most \(gap) s from one frame to the next (--max-gap), found "
+                + "\(seconds.rounded())")
+        (upcoming, self.current) = (nil, current.shown(for: 0))
     }
 
     /// Whether a time has come at the sample's moment, give or take a twentieth of the interval:

@@ -7,7 +7,10 @@ struct InputOpener {
         let decoder: UnsafeMutablePointer<AVCodecContext>
         let videoIndex: Int32
         let audioIndex: Int32?
-        let info: VideoStreamInfo
+        var info: VideoStreamInfo
+        /// Whether the header alone said everything.
+        let isDescribed: Bool
+        let packets: PacketReader
     }
 
     private let options: InputOptions
@@ -38,7 +41,8 @@ struct InputOpener {
         defer { if !succeeded { avformat_close_input(&context) } }
         guard let open = context else { throw .failure(url: options.url, problem: "no memory") }
         let format = String(cString: open.pointee.iformat.pointee.name)
-        if !isDescribed(open) {
+        let isDescribed = isDescribed(open)
+        if !isDescribed {
             let code = avformat_find_stream_info(open, nil)
             if let failure = source.failure { throw failure }
             if code < 0 { throw unreadable(format, code) }
@@ -57,14 +61,41 @@ struct InputOpener {
         where index != Int(video) && index != Int(audio) {
             open.pointee.streams[index]?.pointee.discard = AVDISCARD_ALL
         }
-        let info = try describe(
-            format, stream, audio: audio >= 0 ? open.pointee.streams[Int(audio)] : nil)
+        var info = try describe(
+            format, open, stream, audio: audio >= 0 ? open.pointee.streams[Int(audio)] : nil)
+        let packets = PacketReader(open)
+        if measuresRates { try findRate(&info, open, stream, video, packets) }
         let decoder = try openDecoder(codec, stream)
         succeeded = true
         return Opened(
             context: open, decoder: decoder, videoIndex: video,
             audioIndex: audio >= 0 ? audio : nil,
-            info: info)
+            info: info, isDescribed: isDescribed, packets: packets)
+    }
+
+    /// Whether packets are looked at to find the rate.
+    var measuresRates = true
+
+    /// The rate that the first packets have: what a header says may be an encoder's, or a field's.
+    private func findRate(
+        _ info: inout VideoStreamInfo, _ context: UnsafeMutablePointer<AVFormatContext>,
+        _ stream: UnsafeMutablePointer<AVStream>, _ index: Int32, _ packets: PacketReader
+    ) throws(VideoIOError) {
+        // One tick is one frame there.
+        if info.format == "rawvideo" || info.format == "yuv4mpegpipe" { return }
+        let times = packets.times(
+            of: index, count: source.isSeekable ? 50 : 17, most: 64 << 20)
+        if case .cancelled? = source.failure { throw .cancelled }
+        let rates = try FrameRates(
+            said: [
+                Rational(av_guess_frame_rate(context, stream, nil)),
+                Rational(stream.pointee.avg_frame_rate), Rational(stream.pointee.r_frame_rate),
+            ], times: times.settled, timeBase: info.timeBase
+        ) { () throws(VideoIOError) in
+            guard source.isSeekable else { return nil }
+            return try FrameRates.mean(of: options, cancellation: source.cancellation)
+        }
+        (info.frameRate, info.isVariable) = (rates.rate ?? info.frameRate, rates.isVariable)
     }
 
     private func openContainer() throws(VideoIOError) -> UnsafeMutablePointer<AVFormatContext>? {
@@ -160,8 +191,8 @@ struct InputOpener {
     }
 
     private func describe(
-        _ format: String, _ stream: UnsafeMutablePointer<AVStream>,
-        audio: UnsafeMutablePointer<AVStream>?
+        _ format: String, _ context: UnsafeMutablePointer<AVFormatContext>,
+        _ stream: UnsafeMutablePointer<AVStream>, audio: UnsafeMutablePointer<AVStream>?
     ) throws(VideoIOError) -> VideoStreamInfo {
         guard let parameters = stream.pointee.codecpar else {
             throw .failure(url: options.url, problem: "no memory")
@@ -178,19 +209,22 @@ struct InputOpener {
             if format.contains("mp4"), !source.isSeekable { throw bad(InputOpener.indexAdvice) }
             throw bad("expected frames of a known pixel format, found none")
         }
-        var rate = stream.pointee.avg_frame_rate
-        if rate.num <= 0 || rate.den <= 0 { rate = stream.pointee.r_frame_rate }
+        var rate = av_guess_frame_rate(context, stream, nil)
+        if rate.num <= 0 || rate.den <= 0 { rate = stream.pointee.avg_frame_rate }
         let timeBase = stream.pointee.time_base
         if rate.num <= 0 || rate.den <= 0, format == "rawvideo" || format == "yuv4mpegpipe" {
             rate = AVRational(num: timeBase.den, den: timeBase.num)  // one tick is one frame
         }
         let known = rate.num > 0 && rate.den > 0
-        return VideoStreamInfo(
-            format: format, size: size, pixelFormat: String(cString: description.pointee.name),
+        let traits = PictureTraits(stream)
+        let aspect = Rational(av_guess_sample_aspect_ratio(context, stream, nil))
+        var info = VideoStreamInfo(
+            format: format, size: traits.orientation.upright(size),
+            pixelFormat: String(cString: description.pointee.name),
             bitDepth: Int(vt_depth(description)),
             hasAlpha: description.pointee.flags & UInt64(AV_PIX_FMT_FLAG_ALPHA) != 0,
             timeBase: Rational(timeBase), frameRate: known ? Rational(rate) : nil,
-            sampleAspect: Rational(parameters.pointee.sample_aspect_ratio),
+            sampleAspect: traits.orientation.upright(aspect),
             frameCount: frameCount(stream, parameters),
             audio: audio.flatMap { AudioStreamInfo($0) }, pixelFormatID: pixelFormat,
             colorSpace: options.matrix.map {
@@ -201,6 +235,8 @@ struct InputOpener {
             } ?? parameters.pointee.color_range,
             colorPrimaries: parameters.pointee.color_primaries,
             colorTransfer: parameters.pointee.color_trc, identity: source.identity)
+        info.traits = traits
+        return info
     }
 
     /// Frames in the stream: as its container says, or by the size of a file of raw frames.

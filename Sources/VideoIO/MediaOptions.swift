@@ -94,6 +94,8 @@ public struct InputOptions: Sendable {
     public var skip = 0
     /// Frames to deliver at most.
     public var frames: Int?
+    /// Whether frames that are made of two fields are made whole.
+    public var deinterlaces = false
 
     /// Options for this input.
     public init(url: String) { self.url = url }
@@ -146,6 +148,8 @@ public struct OutputOptions: Sendable {
     public var codec: String?
     /// Constant quality, for encoders that have it: libx264 takes 0 (lossless) to 51.
     public var crf: Int?
+    /// Longest time between two frames, in seconds, that is filled by repeating one.
+    public var maximumGap = FrameSampler.maximumGap
     /// Whether an existing file may be replaced.
     public var overwrite = false
     /// Files that are read and must not be replaced, besides the video itself.

@@ -15,7 +15,8 @@ struct OutputTarget {
         format = try OutputTarget.container(options, stream)
         let name = String(cString: format.pointee.name)
         let isRaw = ["rawvideo", "nut"].contains(name)
-        let id = isRaw ? AV_CODEC_ID_RAWVIDEO : format.pointee.video_codec
+        var id = isRaw ? AV_CODEC_ID_RAWVIDEO : format.pointee.video_codec
+        if id == AV_CODEC_ID_H263 { id = AV_CODEC_ID_H264 }  // which takes any size
         // Where the default is H.264, the one encoder whose quality setting is known.
         var preferred = id == AV_CODEC_ID_H264 ? avcodec_find_encoder_by_name("libx264") : nil
         if let asked = options.codec {
@@ -41,10 +42,9 @@ struct OutputTarget {
             throw .usage("--output-pix-fmt \(asked): no such pixel format")
         }
         let isFile = !isRaw && name != "yuv4mpegpipe"
-        // A file is for players: they want 4:2:0 unless something else is asked for.
-        let follow = isFile ? av_get_pix_fmt("yuv420p") : stream.pixelFormatID
+        let follow = isFile ? OutputPixelFormat.file(stream, codec) : stream.pixelFormatID
         pixelFormat = try OutputTarget.supported(
-            wanted ?? follow, asked: wanted != nil, codec, name, options.url)
+            wanted ?? follow, asked: wanted != nil, codec, name, stream.bitDepth)
         if stream.hasAlpha {
             // An opaque channel written in its place would be wrong without a word.
             if OutputTarget.hasAlpha(pixelFormat) {
@@ -84,27 +84,21 @@ struct OutputTarget {
     /// The format itself where codec and container take it, else the nearest that they do.
     private static func supported(
         _ wanted: AVPixelFormat, asked: Bool, _ codec: UnsafePointer<AVCodec>, _ container: String,
-        _ url: String
+        _ depth: Int
     ) throws(VideoIOError) -> AVPixelFormat {
         if container == "yuv4mpegpipe" {
             let name = av_get_pix_fmt_name(wanted).map { String(cString: $0) } ?? ""
             if y4mFormats.contains(name.replacing(suffix: ["le", "be"])) { return wanted }
             if asked { throw .usage("--output-pix-fmt \(name): y4m cannot hold it") }
-            return av_get_pix_fmt("yuv444p")
+            return OutputPixelFormat.y4m(depth)
         }
-        guard let first = codec.pointee.pix_fmts else { return wanted }
-        var list: [AVPixelFormat] = []
-        var entry = first
-        while entry.pointee.rawValue != vt_no_pixel_format.rawValue {
-            list.append(entry.pointee)
-            entry += 1
-        }
+        guard let list = OutputPixelFormat.encodable(codec) else { return wanted }
         if list.contains(where: { $0.rawValue == wanted.rawValue }) { return wanted }
         if asked {
             let name = av_get_pix_fmt_name(wanted).map { String(cString: $0) } ?? "?"
             throw .usage("--output-pix-fmt \(name): \(container)'s encoder cannot hold it")
         }
-        return avcodec_find_best_pix_fmt_of_list(first, wanted, 0, nil)
+        return avcodec_find_best_pix_fmt_of_list(codec.pointee.pix_fmts, wanted, 0, nil)
     }
 
     /// Pixel formats of y4m, byte order apart.

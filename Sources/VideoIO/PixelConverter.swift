@@ -11,6 +11,8 @@ final class PixelConverter {
         }
     }
 
+    /// Whether a frame that cannot be converted is the input's fault.
+    private let readsInput: Bool
     let input: Input
     private var graph: UnsafeMutablePointer<AVFilterGraph>?
     private var source: UnsafeMutablePointer<AVFilterContext>?
@@ -19,11 +21,13 @@ final class PixelConverter {
 
     /// A chain of `filters`, written as on ffmpeg's command line, that ends in format `output`.
     init(
-        _ input: Input, timeBase: Rational, filters: String, output: AVPixelFormat, url: String
+        _ input: Input, timeBase: Rational, filters: String, output: AVPixelFormat, url: String,
+        readsInput: Bool = false
     ) throws(VideoIOError) {
         self.input = input
+        self.readsInput = readsInput
         func failed(_ what: String, _ code: Int32) -> VideoIOError {
-            .failure(url: url, problem: "\(what): \(libavMessage(code))")
+            PixelConverter.fault(url, what, code, readsInput)
         }
         graph = avfilter_graph_alloc()
         result = av_frame_alloc()
@@ -61,6 +65,18 @@ final class PixelConverter {
         avfilter_graph_free(&graph)
     }
 
+    private static func fault(
+        _ url: String, _ what: String, _ code: Int32, _ readsInput: Bool
+    ) -> VideoIOError {
+        if readsInput, code != vt_error_no_memory {
+            return .badInput(
+                url: url,
+                problem: "expected frames that can be scaled, found others: \(what): "
+                    + libavMessage(code).lowercased())
+        }
+        return .failure(url: url, problem: "\(what): \(libavMessage(code))")
+    }
+
     /// swscale's options: what ffmpeg itself uses, and full chroma so that colours stay put.
     static let flags = "bicubic+accurate_rnd+full_chroma_int"
 
@@ -74,13 +90,16 @@ final class PixelConverter {
             source, frame, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
         if code >= 0 { code = av_buffersink_get_frame(sink, result) }
         if code < 0 {
-            throw .failure(url: url, problem: "converting a frame failed: \(libavMessage(code))")
+            throw PixelConverter.fault(url, "converting one of \(input.size)", code, readsInput)
         }
         return result
     }
 }
 
 extension Fit {
+    /// How many times a target's pixels a picture is scaled to before it is cropped.
+    private static let largestScaled = 16
+
     /// The filters that bring a picture to a size.
     func filters(from source: PictureSize, to target: PictureSize) -> String {
         let (w, h, W, H) = (source.width, source.height, target.width, target.height)
@@ -91,6 +110,16 @@ extension Fit {
             // The side that fits exactly; the other is rounded down, as the published protocol does.
             let wide = w * H >= h * W
             let (sw, sh) = wide ? (max(w * H / h, W), H) : (W, max(h * W / w, H))
+            if sw * sh > Fit.largestScaled * W * H {
+                // A strip: its middle alone is scaled, with a few pixels more than are shown.
+                let middle =
+                    wide
+                    ? PictureSize(width: min(W * h / H + 8, w), height: h)
+                    : PictureSize(width: w, height: min(H * w / W + 8, h))
+                let (x, y) = ((w - middle.width) / 2, (h - middle.height) / 2)
+                return "crop=\(middle.width):\(middle.height):\(x):\(y):exact=1,"
+                    + filters(from: middle, to: target)
+            }
             return "scale=\(sw):\(sh),crop=\(W):\(H):\((sw - W) / 2):\((sh - H) / 2):exact=1"
         case .pad:
             let wide = w * H >= h * W

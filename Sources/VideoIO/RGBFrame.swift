@@ -31,4 +31,10 @@ public struct RGBFrame: Sendable {
         (self.width, self.height, self.depth) = (width, height, depth)
         (self.bytes, self.pts, self.duration) = (bytes, pts, duration)
     }
+
+    /// The frame with another duration.
+    func shown(for duration: Int64) -> RGBFrame {
+        RGBFrame(
+            width: width, height: height, depth: depth, bytes: bytes, pts: pts, duration: duration)
+    }
 }

@@ -5,14 +5,14 @@ import CFFmpeg
 /// One thread at a time. Whole frames before a fault are delivered before the fault is thrown.
 public final class VideoReader {
     /// What the input's video is.
-    public let stream: VideoStreamInfo
+    public private(set) var stream: VideoStreamInfo
     /// What was decided on the way, one sentence each.
     public private(set) var notes: [String] = []
 
     private let options: InputOptions
     private let source: ByteSource
     private let fit: Fit
-    private let size: PictureSize
+    private var size: PictureSize
     private let depth: SampleDepth
 
     private var context: UnsafeMutablePointer<AVFormatContext>?
@@ -21,6 +21,9 @@ public final class VideoReader {
     private var frame: UnsafeMutablePointer<AVFrame>?
     private let videoIndex: Int32
     private let audioIndex: Int32?
+    private let packets: PacketReader
+    private var first: UnsafeMutablePointer<AVFrame>?  // looked at, and not yet given
+    private var deinterlacer: Deinterlacer?
     private var converter: PixelConverter?
     private var audio: [AudioPacket] = []
     private var audioBytes = 0
@@ -53,6 +56,7 @@ public final class VideoReader {
         videoIndex = opened.videoIndex
         audioIndex = opened.audioIndex
         stream = opened.info
+        packets = opened.packets
         self.size = size ?? opened.info.size
         depth = opened.info.bitDepth > 8 ? .sixteen : .eight
         packet = av_packet_alloc()
@@ -61,9 +65,49 @@ public final class VideoReader {
             throw .failure(url: options.url, problem: "no memory")
         }
         wholeUntil = avio_tell(source.context)
+        if !opened.isDescribed { try lookAtFirst() }
+        if size == nil { self.size = stream.size }
+        if options.deinterlaces {
+            deinterlacer = Deinterlacer(fields: stream.traits.fields, url: options.url)
+        }
+        note()
+    }
+
+    /// What the first frame says of itself, and no header does: how it lies, fields, light.
+    private func lookAtFirst() throws(VideoIOError) {
+        // A fault comes again where the frame is asked for.
+        guard let frame = try? decodeNext(), let copy = av_frame_clone(frame) else {
+            if case .cancelled? = source.failure { throw .cancelled }
+            return
+        }
+        first = copy
+        let coded = stream.traits.orientation
+        stream.traits.refine(copy)
+        let turned = stream.traits.orientation
+        if turned.transposed != coded.transposed {
+            stream.size = PictureSize(width: stream.size.height, height: stream.size.width)
+        }
+        if let context, let codec = context.pointee.streams[Int(videoIndex)] {
+            let aspect = av_guess_sample_aspect_ratio(context, codec, copy)
+            stream.sampleAspect = turned.upright(Rational(aspect))
+        }
+    }
+
+    private func note() {
+        if stream.traits.isAskew {
+            notes.append(
+                "the display matrix turns pictures by another angle than a quarter's multiple: they "
+                    + "are taken as they are stored")
+        }
+        if stream.isInterlaced, !options.deinterlaces {
+            notes.append(
+                "interlaced video: frames of two fields are taken as whole ones, and written as "
+                    + "progressive (--deinterlace makes whole frames of them)")
+        }
     }
 
     deinit {
+        av_frame_free(&first)
         av_frame_free(&frame)
         av_packet_free(&packet)
         avcodec_free_context(&decoder)
@@ -95,6 +139,17 @@ public final class VideoReader {
         return nil
     }
 
+    /// Why no frame was delivered, where options are the reason.
+    public var emptiness: VideoIOError? {
+        guard delivered == 0, options.skip > 0, options.frames != 0, pending == nil else {
+            return nil
+        }
+        return .badInput(
+            url: options.url,
+            problem: "--skip \(options.skip) leaves nothing: found \(read) "
+                + "frame\(read == 1 ? "" : "s")")
+    }
+
     /// The audio packets that came up since the last call, in their order.
     public func takeAudio() -> [AudioPacket] {
         defer {
@@ -104,11 +159,26 @@ public final class VideoReader {
         return audio.filter(isKept)
     }
 
+    /// Where it reads from, for messages.
+    var url: String { options.url }
+
     // MARK: - Packets and frames
 
-    /// The next frame as the decoder gives it, valid until the next call.
+    /// The next whole frame, valid until the next call.
     private func nextDecoded() throws(VideoIOError) -> UnsafeMutablePointer<AVFrame>? {
+        guard let deinterlacer else { return try decodeNext() }
+        return try deinterlacer.next { () throws(VideoIOError) in try decodeNext() }
+    }
+
+    /// The next frame as the decoder gives it, valid until the next call.
+    private func decodeNext() throws(VideoIOError) -> UnsafeMutablePointer<AVFrame>? {
         guard let frame else { return nil }
+        if let first {
+            av_frame_unref(frame)
+            av_frame_move_ref(frame, first)
+            av_frame_free(&self.first)
+            return frame
+        }
         while true {
             av_frame_unref(frame)
             let code = avcodec_receive_frame(decoder, frame)
@@ -130,7 +200,7 @@ public final class VideoReader {
             return drain()
         }
         av_packet_unref(packet)
-        let code = av_read_frame(context, packet)
+        let code = packets.read(into: packet)
         if let failure = source.failure, code < 0 {
             if case .cancelled = failure { throw failure }
             pending = failure
@@ -180,7 +250,7 @@ public final class VideoReader {
     private var rawFrameBytes: Int? {
         guard let decoder, decoder.pointee.codec_id == AV_CODEC_ID_RAWVIDEO else { return nil }
         let bytes = av_image_get_buffer_size(
-            stream.pixelFormatID, Int32(stream.size.width), Int32(stream.size.height), 1)
+            stream.pixelFormatID, decoder.pointee.width, decoder.pointee.height, 1)
         return bytes > 0 ? Int(bytes) : nil
     }
 
@@ -235,17 +305,24 @@ public final class VideoReader {
             decoded.pointee.color_range = AVColorRange(
                 rawValue: UInt32(max(av_color_range_from_name(range), 0)))
         }
-        let format = AVPixelFormat(rawValue: decoded.pointee.format)
-        let found = PictureSize(
-            width: Int(decoded.pointee.width), height: Int(decoded.pointee.height))
+        let notFinite = FloatSamples.notFinite(decoded)
+        if notFinite > 0 {
+            throw .badInput(
+                url: options.url,
+                problem: "frame \(read): expected numbers, found \(notFinite) samples that are NaN "
+                    + "or infinite")
+        }
+        let input = PixelConverter.Input(decoded)
+        let turned = stream.traits.orientation
         let wanted = depth == .eight ? vt_rgb24 : vt_rgb48
         var picture = decoded
-        if found != size || format.rawValue != wanted.rawValue {
-            let input = PixelConverter.Input(size: found, format: format)
+        if input.size != size || input.format.rawValue != wanted.rawValue || turned != .upright {
             if converter?.input != input {
+                let fitting = fit.filters(from: turned.upright(input.size), to: size)
                 converter = try PixelConverter(
-                    input, timeBase: stream.timeBase, filters: fit.filters(from: found, to: size),
-                    output: wanted, url: options.url)
+                    input, timeBase: stream.timeBase,
+                    filters: (turned.filters + [fitting]).joined(separator: ","),
+                    output: wanted, url: options.url, readsInput: true)
             }
             guard let converter else { throw .failure(url: options.url, problem: "no memory") }
             picture = try converter.convert(decoded, url: options.url)

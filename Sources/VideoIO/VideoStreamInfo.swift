@@ -5,8 +5,8 @@ import TensorFiles
 public struct VideoStreamInfo: @unchecked Sendable {
     /// The demuxer's name, as ffmpeg lists it.
     public let format: String
-    /// Size of the frames in the stream.
-    public let size: PictureSize
+    /// Size of the frames, upright.
+    public internal(set) var size: PictureSize
     /// Pixel format of the frames in the stream.
     public let pixelFormat: String
     /// Bits of a sample in the stream.
@@ -15,10 +15,12 @@ public struct VideoStreamInfo: @unchecked Sendable {
     public let hasAlpha: Bool
     /// Unit of timestamps, in seconds.
     public private(set) var timeBase: Rational
-    /// Frames a second; nil where the stream has no regular rate.
-    public private(set) var frameRate: Rational?
+    /// Frames a second, the mean where they come at variable times; nil where nothing tells.
+    public internal(set) var frameRate: Rational?
+    /// Whether frames come at variable times.
+    public internal(set) var isVariable = false
     /// Width of a pixel by its height; 0/1 where unknown.
-    public let sampleAspect: Rational
+    public internal(set) var sampleAspect: Rational
     /// Frames in the stream, where the container or the file's size tells.
     public private(set) var frameCount: Int?
     /// The audio that is passed through, if there is any.
@@ -27,9 +29,13 @@ public struct VideoStreamInfo: @unchecked Sendable {
     let pixelFormatID: AVPixelFormat
     let colorSpace: AVColorSpace
     let colorRange: AVColorRange
-    let colorPrimaries: AVColorPrimaries
-    let colorTransfer: AVColorTransferCharacteristic
+    var colorPrimaries: AVColorPrimaries
+    var colorTransfer: AVColorTransferCharacteristic
     let identity: FileIdentity?
+    var traits = PictureTraits()
+
+    /// Whether frames are made of two fields.
+    public var isInterlaced: Bool { traits.fields != nil }
 
     /// Colour matrix and range, in libav's numbers.
     public var colors: (space: Int, range: Int) {
@@ -41,7 +47,7 @@ public struct VideoStreamInfo: @unchecked Sendable {
         guard let rate else { return self }
         var stream = self
         stream.timeBase = Rational(rate.denominator, rate.numerator)
-        stream.frameRate = rate
+        (stream.frameRate, stream.isVariable) = (rate, false)
         stream.frameCount = frameCount.flatMap { count in
             frameRate.flatMap {
                 Int(exactly: (Double(count) * rate.value / $0.value).rounded(.down))

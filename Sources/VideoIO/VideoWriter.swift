@@ -6,20 +6,31 @@ import CFFmpeg
 public final class VideoWriter {
     /// What was decided on the way, one sentence each.
     public private(set) var notes: [String] = []
+    /// Whether it writes a regular file, which is left out where it cannot be whole.
+    public var isFile: Bool { sink.isSeekable }
+    /// Whether a frame was written.
+    public var hasFrames: Bool { written > 0 }
+    /// Where it writes to, for messages.
+    public var url: String { options.url }
+    /// What is said of a file without frames.
+    public static let nothing = "no frames came, so nothing is written"
 
     private let options: OutputOptions
     private let stream: VideoStreamInfo
     private let size: PictureSize
     private let outputSize: PictureSize
+    private let restoredSize: PictureSize
     private let restoring: String?
     private let sink: ByteSink
-    private let pixelFormat: AVPixelFormat
+    private var clock: FrameClock
+    private var encoding: VideoEncoder?
+    private var held: UnsafeMutablePointer<AVFrame>?  // shown until the next one comes
+    private var early: [AudioPacket] = []  // that came before the first frame's time was known
+    private var written = 0
     private var context: UnsafeMutablePointer<AVFormatContext>?
-    private var encoder: UnsafeMutablePointer<AVCodecContext>?
     private var packet: UnsafeMutablePointer<AVPacket>?
     private var picture: UnsafeMutablePointer<AVFrame>?
     private var converter: PixelConverter?
-    private var durations: [Int64: Int64] = [:]
     private var hasAudio = false
 
     /// Opens an output for frames of `size` and writes its header. Format, rate, colours and audio
@@ -32,15 +43,16 @@ public final class VideoWriter {
         let inverse = fit.inverseFilters(from: size, to: stream.size)
         let restored = inverse == nil ? size : stream.size
         outputSize = options.size ?? restored
+        restoredSize = restored
         let scaling =
             outputSize == restored ? nil : "scale=\(outputSize.width):\(outputSize.height)"
         let filters = [inverse, scaling].compactMap(\.self)
         restoring = filters.isEmpty ? nil : filters.joined(separator: ",")
         (self.options, self.stream, self.size) = (options, stream, size)
         let target = try OutputTarget(options, like: stream)
-        pixelFormat = target.pixelFormat
+        clock = FrameClock(stream, target, gap: options.maximumGap)
         sink = try ByteSink(options, input: stream.identity)
-        notes = target.notes
+        notes = target.notes + clock.notes
         packet = av_packet_alloc()
         picture = av_frame_alloc()
         context = avformat_alloc_context()
@@ -51,12 +63,12 @@ public final class VideoWriter {
         context.pointee.flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_BITEXACT
         try openVideo(target)
         if let audio = stream.audio { openAudio(audio, target) }
-        try check(avformat_write_header(context, nil), "writing the header")
+        try writeHeader(target)
     }
 
     deinit {
-        avcodec_free_context(&encoder)
         avformat_free_context(context)
+        av_frame_free(&held)
         av_frame_free(&picture)
         av_packet_free(&packet)
     }
@@ -71,47 +83,55 @@ public final class VideoWriter {
     }
 
     private func openVideo(_ target: OutputTarget) throws(VideoIOError) {
-        guard let context, let encoder = avcodec_alloc_context3(target.codec),
-            let output = avformat_new_stream(context, nil)
-        else { throw noMemory }
-        self.encoder = encoder
-        encoder.pointee.width = Int32(outputSize.width)
-        encoder.pointee.height = Int32(outputSize.height)
-        encoder.pointee.pix_fmt = pixelFormat
-        encoder.pointee.time_base = stream.timeBase.av
-        encoder.pointee.sample_aspect_ratio = stream.sampleAspect.av
-        if let rate = stream.frameRate { encoder.pointee.framerate = rate.av }
-        let isRGB =
-            av_pix_fmt_desc_get(pixelFormat).map {
-                $0.pointee.flags & UInt64(AV_PIX_FMT_FLAG_RGB) != 0
-            } ?? false
-        if !isRGB {
-            encoder.pointee.colorspace =
-                stream.colorSpace == AVCOL_SPC_RGB ? AVCOL_SPC_UNSPECIFIED : stream.colorSpace
-            encoder.pointee.color_range = stream.colorRange
-        }
-        encoder.pointee.color_primaries = stream.colorPrimaries
-        encoder.pointee.color_trc = stream.colorTransfer
-        encoder.pointee.thread_count = 2
-        encoder.pointee.strict_std_compliance = -1
-        if target.format.pointee.flags & AVFMT_GLOBALHEADER != 0 {
-            encoder.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER
-        }
+        let encoding = try VideoEncoder(
+            target, options, like: stream, size: outputSize, aspect: aspect, rate: clock.rate)
+        self.encoding = encoding
+        notes += encoding.notes
+        guard let context, let output = avformat_new_stream(context, nil) else { throw noMemory }
+        output.pointee.time_base = clock.timeBase.av
+        output.pointee.sample_aspect_ratio = aspect.av
+        output.pointee.avg_frame_rate = clock.rate.av
+        try check(
+            avcodec_parameters_from_context(output.pointee.codecpar, encoding.context),
+            "preparing the output")
+        try check(stream.traits.light.add(to: output), "preparing the output")
+    }
+
+    /// The shape of pixels: where a size is asked for, that which keeps the picture's.
+    private var aspect: Rational {
+        let own = stream.sampleAspect
+        guard own.numerator > 0, own.denominator > 0, outputSize != restoredSize else { return own }
+        var shape = AVRational()
+        av_reduce(
+            &shape.num, &shape.den,
+            Int64(own.numerator) * Int64(restoredSize.width) * Int64(outputSize.height),
+            Int64(own.denominator) * Int64(restoredSize.height) * Int64(outputSize.width),
+            Int64(Int32.max))
+        return shape.num > 0 && shape.den > 0 ? Rational(shape) : own
+    }
+
+    private func writeHeader(_ target: OutputTarget) throws(VideoIOError) {
         var settings: OpaquePointer?
         defer { av_dict_free(&settings) }
-        let codecName = String(cString: target.codec.pointee.name)
-        let crf = options.crf ?? (codecName == "libx264" ? 18 : nil)
-        if let crf { av_dict_set(&settings, "crf", "\(crf)", 0) }
-        try check(avcodec_open2(encoder, target.codec, &settings), "opening the encoder")
-        if options.crf != nil, av_dict_count(settings) > 0 {
-            throw .usage("--crf: the encoder \(codecName) has no such quality")
+        if options.url.hasSuffix(".m2ts") || options.url.hasSuffix(".mts") {
+            av_dict_set(&settings, "mpegts_m2ts_mode", "1", 0)
         }
-        output.pointee.time_base = stream.timeBase.av
-        output.pointee.sample_aspect_ratio = stream.sampleAspect.av
-        if let rate = stream.frameRate { output.pointee.avg_frame_rate = rate.av }
-        try check(
-            avcodec_parameters_from_context(output.pointee.codecpar, encoder),
-            "preparing the output")
+        let (code, cause) = try LibavMessages.cause { () throws(VideoIOError) in
+            avformat_write_header(context, &settings)
+        }
+        if code < 0, sink.failure == nil, let cause {
+            throw .failure(
+                url: options.url == "-" ? "standard output" : options.url,
+                problem: "writing the header of \(target.name) failed: "
+                    + "\(libavMessage(code).lowercased()) (\(cause))")
+        }
+        try check(code, "writing the header")
+    }
+
+    private func writeEarly() throws(VideoIOError) {
+        let audio = early
+        early = []
+        try write(audio)
     }
 
     private func openAudio(_ audio: AudioStreamInfo, _ target: OutputTarget) {
@@ -145,6 +165,7 @@ public final class VideoWriter {
         guard let picture else { throw noMemory }
         let rgb = frame.depth == .eight ? vt_rgb24 : vt_rgb48
         try check(RGBPicture.fill(picture, frame), "taking a frame")
+        guard let pixelFormat = encoding?.pixelFormat else { throw noMemory }
         if rgb.rawValue != pixelFormat.rawValue || restoring != nil {
             let input = PixelConverter.Input(size: size, format: rgb)
             if converter?.input != input {
@@ -179,27 +200,44 @@ public final class VideoWriter {
     private func encode(
         _ picture: UnsafeMutablePointer<AVFrame>, _ frame: RGBFrame
     ) throws(VideoIOError) {
-        picture.pointee.pts = frame.pts
-        vt_set_frame_duration(picture, frame.duration)
+        let isFirst = !clock.hasBegun
+        let repeats = try clock.take(frame.pts, frame.duration)
+        if isFirst { try writeEarly() }
+        written += 1
+        if !clock.isSampled { return try send(picture) }
+        try hold(repeats)
+        av_frame_free(&held)
+        held = av_frame_clone(picture)
+        if held == nil { throw noMemory }
+    }
+
+    /// Shows the frame that is held again.
+    private func hold(_ count: Int) throws(VideoIOError) {
+        guard let held else { return }
+        for _ in 0..<count { try send(held) }
+    }
+
+    private func send(_ picture: UnsafeMutablePointer<AVFrame>) throws(VideoIOError) {
+        picture.pointee.pts = clock.number()
+        vt_set_frame_duration(picture, 1)
+        vt_set_progressive(picture)
         picture.pointee.pict_type = AV_PICTURE_TYPE_NONE
-        picture.pointee.sample_aspect_ratio = stream.sampleAspect.av
-        durations[frame.pts] = frame.duration
-        try check(avcodec_send_frame(encoder, picture), "encoding")
+        picture.pointee.sample_aspect_ratio = aspect.av
+        picture.pointee.chroma_location = stream.traits.chromaLocation
+        try check(avcodec_send_frame(encoding?.context, picture), "encoding")
         try writePackets()
     }
 
     private func writePackets() throws(VideoIOError) {
-        guard let encoder, let packet, let context,
+        guard let encoder = encoding?.context, let packet, let context,
             let output = context.pointee.streams[0]
         else { return }
         while true {
             let code = avcodec_receive_packet(encoder, packet)
             if code == vt_error_again || code == vt_error_eof { return }
             try check(code, "encoding")
-            if let duration = durations.removeValue(forKey: packet.pointee.pts), duration > 0 {
-                packet.pointee.duration = duration
-            }
-            av_packet_rescale_ts(packet, encoder.pointee.time_base, output.pointee.time_base)
+            clock.stamp(packet)
+            av_packet_rescale_ts(packet, clock.timeBase.av, output.pointee.time_base)
             packet.pointee.stream_index = 0
             try check(av_interleaved_write_frame(context, packet), "writing a frame")
         }
@@ -210,8 +248,15 @@ public final class VideoWriter {
         guard hasAudio, let context, let info = stream.audio,
             let output = context.pointee.streams[1]
         else { return }
+        if !clock.hasBegun {  // its shift is not known yet
+            early += audio
+            return
+        }
+        let shift = clock.shift(in: info.timeBase)
         for packet in audio {
             let raw = packet.packet
+            if raw.pointee.pts != vt_no_pts { raw.pointee.pts &-= shift }
+            if raw.pointee.dts != vt_no_pts { raw.pointee.dts &-= shift }
             av_packet_rescale_ts(raw, info.timeBase, output.pointee.time_base)
             raw.pointee.stream_index = 1
             raw.pointee.pos = -1
@@ -220,11 +265,21 @@ public final class VideoWriter {
     }
 
     /// Writes what is left, ends the file and gives it its name.
-    public func finish() throws(VideoIOError) {
-        avcodec_send_frame(encoder, nil)
+    ///
+    /// - Returns: what came out at the end only, one sentence each.
+    /// - Throws: `.badInput` for a file without frames, which nothing could play; it is left out.
+    @discardableResult public func finish() throws(VideoIOError) -> [String] {
+        if written == 0, sink.isSeekable {
+            sink.abandon()
+            throw .badInput(url: options.url, problem: VideoWriter.nothing)
+        }
+        let known = clock.notes.count
+        try hold(try clock.finish())
+        avcodec_send_frame(encoding?.context, nil)
         try writePackets()
         try check(av_write_trailer(context), "ending the output")
         try sink.finish()
+        return Array(clock.notes.dropFirst(known))
     }
 
     /// Removes an unfinished file.

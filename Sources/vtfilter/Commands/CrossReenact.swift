@@ -119,6 +119,7 @@ struct CrossReenact: ParsableCommand {
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, interruption.reading)
+        options.maximumGap = description.maximumGap
         let writer = try VideoWriter(
             options, like: a.stream,
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),
@@ -137,9 +138,7 @@ struct CrossReenact: ParsableCommand {
         }
         interruption.reading.cancel()
         told.end()
-        try writer.finish()
-        if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault { throw fault }
+        try writer.conclude(signal: interruption.signal, fault: fault)
     }
 
     /// Writes clips until an input ends.

@@ -112,7 +112,7 @@ struct Decode: ParsableCommand {
         }
         told.end()
         if let sink {
-            try sink.writer.finish()
+            try sink.writer.conclude(signal: interruption.signal, fault: fault)
         } else if fault == nil, interruption.signal == nil {
             throw source.noLatents
         }
@@ -133,6 +133,7 @@ struct Decode: ParsableCommand {
         options.size = self.size.flatMap { PictureSize($0) }
         let writer = try VideoWriter(
             options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
+        for note in writer.notes { Log.warning(note) }
         return FrameSink(
             writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,
             constantRate: forced != nil)

@@ -97,7 +97,8 @@ struct Encode: ParsableCommand {
         let sampleName =
             name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input)
         let reading = BackgroundReader(
-            reader, rate: streams.sampleRate, capacity: 2 * c.frames)
+            reader, rate: streams.sampleRate, gap: streams.description.maximumGap,
+            capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
         var generator = sample ? TorchGenerator(seed: seed ?? 0) : nil
         var index = 0
@@ -134,9 +135,14 @@ struct Encode: ParsableCommand {
         }
         reading.close()
         progress.end()
-        try output.finish()
+        let isEmptyFile = index == 0 && output.isSeekable
+        if isEmptyFile { output.abandon() } else { try output.finish() }
         if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault = reading.fault { throw fault }
+        if let fault = reading.fault ?? reader.emptiness { throw fault }
+        if isEmptyFile {
+            throw VideoIOError.badInput(url: streams.output, problem: VideoWriter.nothing)
+        }
+        if index == 0 { Log.warning("no frames came: the output has no samples") }
     }
 }
 
@@ -166,5 +172,9 @@ extension LatentInfo {
             fit: fit.rawValue, configSHA256: identity.configSHA256,
             checkpointSHA256: identity.checkpointSHA256, latents: seed == nil ? "mean" : "sample",
             seed: seed, layout: layout.tag, vtfilter: VTFilter.version)
+        let marks = stream.marks
+        (chromaLocation, colorPrimaries) = (marks.chromaLocation, marks.primaries)
+        (colorTransfer, masteringDisplay) = (marks.transfer, marks.masteringDisplay)
+        contentLight = marks.contentLight
     }
 }

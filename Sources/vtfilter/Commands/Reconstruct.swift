@@ -100,8 +100,8 @@ struct Reconstruct: ParsableCommand {
         }
         let session = Session(model: loaded, options: options)
         let pipeline = Pipeline(
-            reader: reader, rate: streams.sampleRate, writer: writer, showsInput: show != nil,
-            interruption: interruption, progress: progress)
+            reader: reader, rate: streams.sampleRate, gap: streams.description.maximumGap,
+            writer: writer, showsInput: show != nil, interruption: interruption, progress: progress)
         try pipeline.run(clip: loaded.configuration.frames, session)
     }
 }

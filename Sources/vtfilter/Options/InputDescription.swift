@@ -31,7 +31,20 @@ struct InputDescription: ParsableArguments {
         help: ArgumentHelp("Colour range, whatever the input says: tv or pc.", valueName: "name"))
     var range: String?
 
+    @Flag(help: "Make whole frames of interlaced ones, which have two fields.")
+    var deinterlace = false
+
+    @Option(
+        name: .customLong("max-gap"),
+        help: ArgumentHelp(
+            "Longest time between two frames that repeated frames fill (60 s).",
+            valueName: "seconds"))
+    var maximumGap = FrameSampler.maximumGap
+
     func validate() throws {
+        if !(maximumGap > 0 && maximumGap.isFinite) {
+            throw ValidationError("--max-gap \(maximumGap): expected seconds above 0")
+        }
         if let size, PictureSize(size) == nil {
             throw ValidationError("-s \(size): expected a size such as 224x224")
         }
@@ -49,6 +62,7 @@ struct InputDescription: ParsableArguments {
         options.frameRate = rate.flatMap { Rational(frameRate: $0) }
         options.matrix = matrix
         options.range = range
+        options.deinterlaces = deinterlace
         return options
     }
 }

@@ -13,6 +13,14 @@ extension Fit {
                 + "size (--fit crop)")
     }
 }
+
+extension VideoReader {
+    /// Says what was decided while an input was opened.
+    func say(_ name: String) {
+        for note in notes { Log.warning("\(name == "-" ? "standard input" : name): \(note)") }
+    }
+}
+
 extension Part: ExpressibleByArgument {}
 
 /// Where frames come from and go to.
@@ -80,10 +88,12 @@ struct StreamOptions: ParsableArguments {
         options.frames = frames
         let reader = try VideoReader(
             options, fit: fit, size: fit == .tile ? nil : size, cancellation: cancellation)
+        reader.say(input)
         fit.announce(reader.stream.size, model: size)
         Log.debug(
             "input: \(reader.stream.format), \(reader.stream.size), \(reader.stream.pixelFormat), "
-                + "\(reader.stream.frameRate.map { "\($0)" } ?? "variable") frames/s, "
+                + "\(reader.stream.frameRate.map { "\($0)" } ?? "unknown") frames/s"
+                + "\(reader.stream.isVariable ? " (variable), " : ", ")"
                 + (reader.stream.audio == nil ? "no audio" : "audio"))
         return reader
     }
@@ -96,6 +106,10 @@ struct StreamOptions: ParsableArguments {
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, cancellation)
+        options.maximumGap = description.maximumGap
+        if frames == 0, output != "-" {
+            throw VideoIOError.usage("--frames 0: a file of no frames is nothing; give 1 or more")
+        }
         let writer = try VideoWriter(options, like: stream, size: size, undoing: fit)
         for note in writer.notes { Log.warning(note) }
         return writer

@@ -16,13 +16,14 @@ final class BackgroundReader: @unchecked Sendable {
     private let state = Mutex<(any Error)?>(nil)
     private var thread: BackgroundThread?
 
-    /// Starts reading, by time at `rate` where there is one; runs ahead by `capacity` frames.
-    init(_ reader: VideoReader, rate: Rational?, capacity: Int) {
+    /// Starts reading, by time at `rate` where there is one; runs ahead by `capacity` frames. `gap`
+    /// is the longest time in seconds that one frame is repeated for.
+    init(_ reader: VideoReader, rate: Rational?, gap: Double, capacity: Int) {
         self.reader = reader
         queue = BoundedQueue(capacity: capacity)
         thread = BackgroundThread { [self] in
             do {
-                var sampler = FrameSampler(self.reader, rate: rate)
+                var sampler = FrameSampler(self.reader, rate: rate, gap: gap)
                 var open = true
                 while open, let frame = try sampler.next() {
                     open = queue.push(StreamItem(frame: frame, audio: self.reader.takeAudio()))

@@ -69,10 +69,13 @@ final class ClipSource {
         let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
         stream = reader.stream.resampled(to: rate)
         self.fit = fit
+        reader.say(input.place)
         fit.announce(stream.size, model: size)
         hasPictures = true
         kind = .video(
-            BackgroundReader(reader, rate: rate, capacity: 2 * model.configuration.frames))
+            BackgroundReader(
+                reader, rate: rate, gap: description.maximumGap,
+                capacity: 2 * model.configuration.frames))
     }
 
     /// The first bytes of an input; those of a pipe are gone from it then.
@@ -209,6 +212,13 @@ extension ClipSource {
 }
 
 extension LatentInfo {
+    /// The rate that the times of the clip have.
+    private func meanRate(_ base: Rational) -> Rational? {
+        guard let first = pts.first, let last = pts.last, last > first else { return nil }
+        return Rational(
+            frameRate: "\(Double(pts.count - 1) / (Double(last - first) * base.value))")
+    }
+
     /// The video that the latents are of, in the model's size.
     func stream(_ modelSize: PictureSize, place: String) throws -> VideoStreamInfo {
         let source = PictureSize(width: width, height: height)
@@ -231,9 +241,16 @@ extension LatentInfo {
             throw malformed("rate as a ratio above 0, or null", rate)
         }
         do {
-            return try VideoStreamInfo(
+            var stream = try VideoStreamInfo(
                 format: "yuv4mpegpipe", size: size, pixelFormat: pixelFormat, timeBase: base,
-                frameRate: frameRate, sampleAspect: aspect, colors: (colorSpace, colorRange))
+                frameRate: frameRate ?? meanRate(base), sampleAspect: aspect,
+                colors: (colorSpace, colorRange))
+            (stream.marks.chromaLocation, stream.marks.primaries) = (chromaLocation, colorPrimaries)
+            (stream.marks.transfer, stream.marks.masteringDisplay) = (
+                colorTransfer, masteringDisplay
+            )
+            stream.marks.contentLight = contentLight
+            return stream
         } catch {  // sizes and pixel formats that are none
             throw malformed("a video's size, pixel format and times", "\(error)")
         }

@@ -12,16 +12,17 @@ final class Pipeline: Sendable {
 
     private let reader: Handed<VideoReader>
     private let rate: Rational?
+    private let gap: Double
     private let shows: Bool
     private let writer: Handed<VideoWriter>
     private let interruption: Interruption
     private let progress: Progress
 
     init(
-        reader: VideoReader, rate: Rational?, writer: VideoWriter, showsInput: Bool,
+        reader: VideoReader, rate: Rational?, gap: Double, writer: VideoWriter, showsInput: Bool,
         interruption: Interruption, progress: Progress
     ) {
-        self.rate = rate
+        (self.rate, self.gap) = (rate, gap)
         shows = showsInput
         self.reader = Handed(value: reader)
         self.writer = Handed(value: writer)
@@ -32,7 +33,7 @@ final class Pipeline: Sendable {
     /// Runs to the end of the input, or to the first fault; whole frames are written before a
     /// fault of the input is thrown. Reading and writing run ahead by two clips of `clip` frames.
     func run(clip: Int, _ session: Session) throws {
-        let reading = BackgroundReader(reader.value, rate: rate, capacity: 2 * clip)
+        let reading = BackgroundReader(reader.value, rate: rate, gap: gap, capacity: 2 * clip)
         let input = reading.queue
         let output = BoundedQueue<StreamItem>(capacity: 2 * clip)
         let writeFault = Mutex<(any Error)?>(nil)
@@ -64,9 +65,8 @@ final class Pipeline: Sendable {
             writer.value.abandon()
             throw computeFault
         }
-        try writer.value.finish()
-        if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault = reading.fault { throw fault }
+        try writer.value.conclude(
+            signal: interruption.signal, fault: reading.fault ?? reader.value.emptiness)
     }
 
     private func write(from queue: BoundedQueue<StreamItem>) throws {
