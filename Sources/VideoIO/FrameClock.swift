@@ -18,6 +18,7 @@ struct FrameClock {
     private let stream: VideoStreamInfo
     private let holder: String?  // what holds no times of its own
     private let gap: Double
+    private let url: String
     private var times: [Int64: Time] = [:]
     private var origin: Int64?
     private var last = Int64.min
@@ -32,8 +33,8 @@ struct FrameClock {
     }
 
     /// The clock of an output; `gap` is the longest time, in seconds, that is filled with frames.
-    init(_ stream: VideoStreamInfo, _ target: OutputTarget, gap: Double) {
-        self.stream = stream
+    init(_ stream: VideoStreamInfo, _ target: OutputTarget, gap: Double, url: String) {
+        (self.stream, self.url) = (stream, url)
         self.gap = gap
         let rates = OutputRates(target)
         let own = stream.frameRate ?? Rational(25, 1)
@@ -116,9 +117,10 @@ struct FrameClock {
     private mutating func slots(until seconds: Double) throws(VideoIOError) -> Int {
         let wanted = (seconds * rate.value - 0.05).rounded(.up) - Double(count)
         if wanted > gap * rate.value + 1 {
-            throw .usage(
-                "\(wanted / rate.value) s between two frames: expected at most \(gap) s, which "
-                    + "frames are repeated for (--max-gap)")
+            throw .badInput(
+                url: url,
+                problem: "expected at most \(gap) s from one frame to the next (--max-gap), which "
+                    + "frames are repeated for, found \((wanted / rate.value).rounded())")
         }
         return Int(max(wanted, 0))
     }

@@ -50,7 +50,7 @@ public final class VideoWriter {
         restoring = filters.isEmpty ? nil : filters.joined(separator: ",")
         (self.options, self.stream, self.size) = (options, stream, size)
         let target = try OutputTarget(options, like: stream)
-        clock = FrameClock(stream, target, gap: options.maximumGap)
+        clock = FrameClock(stream, target, gap: options.maximumGap, url: options.url)
         sink = try ByteSink(options, input: stream.identity)
         notes = target.notes + clock.notes
         packet = av_packet_alloc()

@@ -119,7 +119,7 @@ struct CrossReenact: ParsableCommand {
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, interruption.reading)
-        options.maximumGap = description.maximumGap
+        options.maximumGap = description.gap.maximum
         let writer = try VideoWriter(
             options, like: a.stream,
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),

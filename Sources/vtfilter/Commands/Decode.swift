@@ -55,6 +55,8 @@ struct Decode: ParsableCommand {
     @Option(help: "Which latents are decoded: all, structure or dynamics.")
     var part: Part = .all
 
+    @OptionGroup(title: "Output") var gap: GapOptions
+
     @Flag(help: "Decode latents of another model where shapes agree.")
     var force = false
 
@@ -131,6 +133,7 @@ struct Decode: ParsableCommand {
         var options = file.output(output, format: format, pixelFormat: pixelFormat)
         (options.inputs, options.cancellation) = (inputs, interruption.reading)
         options.size = self.size.flatMap { PictureSize($0) }
+        options.maximumGap = gap.maximum
         let writer = try VideoWriter(
             options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
         for note in writer.notes { Log.warning(note) }

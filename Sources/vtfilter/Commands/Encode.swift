@@ -97,7 +97,7 @@ struct Encode: ParsableCommand {
         let sampleName =
             name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input)
         let reading = BackgroundReader(
-            reader, rate: streams.sampleRate, gap: streams.description.maximumGap,
+            reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
         var generator = sample ? TorchGenerator(seed: seed ?? 0) : nil

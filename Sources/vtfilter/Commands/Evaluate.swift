@@ -47,6 +47,11 @@ struct Evaluate: ParsableCommand {
             valueName: "rate"))
     var sampleFPS: String?
 
+    @OptionGroup var gap: GapOptions
+
+    @Flag(help: "Make whole frames of interlaced ones, which have two fields.")
+    var deinterlace = false
+
     @Option(help: "How frames are brought to the model's size; this version has crop.")
     var fit: Fit = .crop
 
@@ -213,7 +218,7 @@ struct Evaluate: ParsableCommand {
             })
         let run = EvaluationRun(
             evaluator: Evaluator(device: device, lpips: lpips), rate: rate, limit: frames,
-            collectsMoments: report != nil)
+            gap: gap.maximum, deinterlaces: deinterlace, collectsMoments: report != nil)
         return (document, run)
     }
 

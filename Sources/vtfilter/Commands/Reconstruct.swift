@@ -100,7 +100,7 @@ struct Reconstruct: ParsableCommand {
         }
         let session = Session(model: loaded, options: options)
         let pipeline = Pipeline(
-            reader: reader, rate: streams.sampleRate, gap: streams.description.maximumGap,
+            reader: reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             writer: writer, showsInput: show != nil, interruption: interruption, progress: progress)
         try pipeline.run(clip: loaded.configuration.frames, session)
     }

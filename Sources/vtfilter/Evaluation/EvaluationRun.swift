@@ -6,15 +6,28 @@ struct EvaluationRun {
     let evaluator: Evaluator
     let rate: Rational?
     let limit: Int?
+    let gap: Double
+    let deinterlaces: Bool
     let collectsMoments: Bool
     let cancellation = Cancellation()
     private(set) var moments = Moments()
 
-    init(evaluator: Evaluator, rate: Rational?, limit: Int?, collectsMoments: Bool) {
-        self.evaluator = evaluator
-        self.rate = rate
-        self.limit = limit
+    init(
+        evaluator: Evaluator, rate: Rational?, limit: Int?, gap: Double, deinterlaces: Bool,
+        collectsMoments: Bool
+    ) {
+        (self.evaluator, self.rate, self.limit) = (evaluator, rate, limit)
+        (self.gap, self.deinterlaces) = (gap, deinterlaces)
         self.collectsMoments = collectsMoments
+    }
+
+    /// Opens a video and says what was decided.
+    private func open(_ path: String, _ fit: Fit, _ size: PictureSize?) throws -> VideoReader {
+        var options = InputOptions(url: path)
+        options.deinterlaces = deinterlaces
+        let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
+        reader.say(path)
+        return reader
     }
 
     /// A model's reconstruction of a video against the video.
@@ -22,10 +35,8 @@ struct EvaluationRun {
         of entry: VideoEntry, model: VidTwinModel, fit: Fit, seed: UInt64?
     ) throws -> VideoScore {
         let c = model.configuration
-        let reader = try VideoReader(
-            InputOptions(url: entry.path), fit: fit,
-            size: PictureSize(width: c.width, height: c.height), cancellation: cancellation)
-        var sampler = FrameSampler(reader, rate: rate)
+        let reader = try open(entry.path, fit, PictureSize(width: c.width, height: c.height))
+        var sampler = FrameSampler(reader, rate: rate, gap: gap)
         var generator = seed.map { TorchGenerator(seed: $0) }
         return try score(entry.name, clip: c.frames) { count in
             let pictures = try sampler.take(count).map(\.picture)
@@ -43,18 +54,16 @@ struct EvaluationRun {
     mutating func comparison(
         _ reference: String, _ distorted: String
     ) throws -> (score: VideoScore, note: String?) {
-        func open(_ path: String) throws -> VideoReader {
-            try VideoReader(
-                InputOptions(url: path), fit: .stretch, size: nil, cancellation: cancellation)
-        }
-        let (first, second) = (try open(reference), try open(distorted))
+        let first = try open(reference, .stretch, nil)
+        let second = try open(distorted, .stretch, nil)
         if first.stream.size != second.stream.size {
             throw VideoIOError.badInput(
                 url: distorted,
                 problem: "expected frames of \(first.stream.size), as in \(reference), found "
                     + "\(second.stream.size)")
         }
-        var (a, b) = (FrameSampler(first, rate: rate), FrameSampler(second, rate: rate))
+        var a = FrameSampler(first, rate: rate, gap: gap)
+        var b = FrameSampler(second, rate: rate, gap: gap)
         var shorter: String?
         let result = try score(distorted, clip: 16) { count in
             var (x, y) = (try a.take(count), try b.take(count))

@@ -34,17 +34,9 @@ struct InputDescription: ParsableArguments {
     @Flag(help: "Make whole frames of interlaced ones, which have two fields.")
     var deinterlace = false
 
-    @Option(
-        name: .customLong("max-gap"),
-        help: ArgumentHelp(
-            "Longest time between two frames that repeated frames fill (60 s).",
-            valueName: "seconds"))
-    var maximumGap = FrameSampler.maximumGap
+    @OptionGroup var gap: GapOptions
 
     func validate() throws {
-        if !(maximumGap > 0 && maximumGap.isFinite) {
-            throw ValidationError("--max-gap \(maximumGap): expected seconds above 0")
-        }
         if let size, PictureSize(size) == nil {
             throw ValidationError("-s \(size): expected a size such as 224x224")
         }
@@ -64,5 +56,21 @@ struct InputDescription: ParsableArguments {
         options.range = range
         options.deinterlaces = deinterlace
         return options
+    }
+}
+
+/// How far apart frames may be where others are repeated between them.
+struct GapOptions: ParsableArguments {
+    @Option(
+        name: .customLong("max-gap"),
+        help: ArgumentHelp(
+            "Longest time between two frames that is filled by repeating one, where a rate asks for "
+                + "that (60).", valueName: "seconds"))
+    var maximum = FrameSampler.maximumGap
+
+    func validate() throws {
+        if !(maximum > 0 && maximum.isFinite) {
+            throw ValidationError("--max-gap \(maximum): expected seconds above 0")
+        }
     }
 }

@@ -106,7 +106,7 @@ struct StreamOptions: ParsableArguments {
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, cancellation)
-        options.maximumGap = description.maximumGap
+        options.maximumGap = description.gap.maximum
         if frames == 0, output != "-" {
             throw VideoIOError.usage("--frames 0: a file of no frames is nothing; give 1 or more")
         }

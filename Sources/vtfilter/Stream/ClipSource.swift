@@ -74,7 +74,7 @@ final class ClipSource {
         hasPictures = true
         kind = .video(
             BackgroundReader(
-                reader, rate: rate, gap: description.maximumGap,
+                reader, rate: rate, gap: description.gap.maximum,
                 capacity: 2 * model.configuration.frames))
     }
 
