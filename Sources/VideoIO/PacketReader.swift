@@ -6,7 +6,7 @@ final class PacketReader {
     private var ahead: [UnsafeMutablePointer<AVPacket>] = []
     private var taken = 0
     private var end: Int32?  // what came instead of a packet while looking ahead
-    private let origin: Int64  // microseconds; the containers whose clock starts anywhere start at 0
+    private let origin: Int64  // in microseconds, where a container's clock starts anywhere
 
     init(_ context: UnsafeMutablePointer<AVFormatContext>) {
         self.context = context
