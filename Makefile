@@ -91,7 +91,7 @@ test-build: test-deps
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples abi frei0r-test filter-check
+check: lint build readme examples train-check abi frei0r-test filter-check
 
 # Swift's sources; the programs in examples are packages of their own.
 SWIFT_SOURCES := Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
@@ -110,6 +110,18 @@ examples: build library .build-python/ready
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" bash examples/run-all.sh
 	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" \
 	  bash examples/run-embedding.sh $(STAGE) .build-example
+
+# Training beside PyTorch and Lightning: they take our checkpoints and we theirs. Then what
+# docs/TRAINING.md shows, in a short form.
+train-check: build .build-train/ready
+	PATH="$(CURDIR)/$(BUILD):$$PATH" .build-train/bin/python Tests/Training/pytorch.py \
+	  "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
+	PATH="$(CURDIR)/$(BUILD):$$PATH" bash Tests/Training/learns.sh "$(CURDIR)"
+
+.build-train/ready: Tests/Training/requirements.txt | test-deps
+	python3 -m venv .build-train
+	.build-train/bin/pip install --quiet -r Tests/Training/requirements.txt
+	touch $@
 
 # The C interface, as it is installed.
 abi: library test-deps

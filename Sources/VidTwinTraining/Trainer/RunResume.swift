@@ -48,8 +48,10 @@ extension RunCheckpoint {
     /// Puts what a checkpoint holds beside weights into the optimizers, the averages and the
     /// computation.
     ///
+    /// - Returns: what was not there, one sentence each.
     /// - Throws: `CheckpointError` where it does not fit the parameters.
-    package func restore(from file: TorchFile, _ state: RunState) throws {
+    @discardableResult
+    package func restore(from file: TorchFile, _ state: RunState) throws -> [String] {
         guard let states = file.root["optimizer_states"]?.items, states.count == 2 else {
             throw CheckpointError.malformed(
                 path: file.path, place: "optimizer_states", expected: "those of two optimizers",
@@ -64,12 +66,9 @@ extension RunCheckpoint {
                 buffer.values = try checked(node, buffer.shape, file.path)
             }
         }
-        guard let average else { return }
+        guard let average else { return [] }
         guard let ema = file.root["vidtwin"]?["ema"] else {
-            throw CheckpointError.malformed(
-                path: file.path, place: "vidtwin.ema",
-                expected: "averaged weights, as ema_decay asks",
-                found: "none")
+            return ["\(file.path) holds no averaged weights: they start at the weights"]
         }
         for (parameter, buffer) in zip(average.parameters, average.values) {
             guard let node = ema[parameter.name] else {
@@ -80,6 +79,7 @@ extension RunCheckpoint {
             buffer.pointer.update(from: values, count: values.count)
         }
         average.updates = state.averageUpdates
+        return []
     }
 
     private func checked(_ node: TorchFile.Node, _ shape: [Int], _ path: String) throws -> [Float] {

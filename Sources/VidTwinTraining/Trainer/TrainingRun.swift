@@ -78,7 +78,7 @@ package struct TrainingRun {
             epochBatches: epochBatches, total: total, seed: seed, configuration: settings.text)
         if let resumed {
             state = resumed.state
-            try parts.restore(from: resumed.file, state)
+            for note in try parts.restore(from: resumed.file, state) { tell(.notice(note)) }
         }
 
         // The folder.
