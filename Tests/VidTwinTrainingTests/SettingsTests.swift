@@ -136,6 +136,19 @@ struct SettingsTests {
         #expect("\(error.map { "\($0)" } ?? "")".contains("such as lightning.trainer.max_epochs"))
     }
 
+    @Test func `interpolations are resolved after all changes`() throws {
+        var source = try source()
+        try source.apply("data.params.num_workers=${data.params.batch_size}")
+        try source.apply(
+            "data.params.validation.params.data_dir=${data.params.train.params.data_dir}/held")
+        try source.apply("data.params.batch_size=7")
+        let found = try settings(source)
+        #expect(found.training.options.workers == 7)
+        #expect(found.validation?.folder == "/videos/held")
+        try source.apply("data.params.batch_size=${data.params.num_workers}")
+        #expect(throws: ModelError.self) { try settings(source) }
+    }
+
     @Test func `the golden configurations can be trained on`() throws {
         for name in ["causal", "noncausal", "flat"] {
             var source = try SettingsSource(

@@ -63,6 +63,54 @@ package indirect enum ConfigurationTree: Sendable {
         }
     }
 
+    /// This tree with its interpolations (`${a.b}`) resolved, as they stand after all changes; `path`
+    /// serves for messages.
+    ///
+    /// - Throws: `ModelError.configuration` for circles and what leads nowhere.
+    package func resolved(path: String) throws -> ConfigurationTree {
+        let (document, root): (YAMLDocument, Int)
+        do throws(YAMLDocument.Failure) {
+            document = try YAMLDocument(Array(yaml.utf8))
+            guard let found = document.root else { return self }
+            root = found
+        } catch {
+            throw ModelError.configuration(
+                path: path, key: "the whole", expected: error.expected, found: error.found)
+        }
+        var left = ConfigurationTree.maximumValues
+        func build(_ index: Int, _ ancestors: [Int], _ key: String) throws -> ConfigurationTree {
+            left -= 1
+            var interpolation = Interpolation(document)
+            let value: Interpolation.Value
+            do {
+                value = try interpolation.value(index, ancestors: ancestors)
+            } catch {
+                throw ModelError.configuration(
+                    path: path, key: key, expected: error.expected, found: error.found)
+            }
+            guard left > 0, value.ancestors.count < ConfigurationTree.maximumDepth else {
+                throw ModelError.configuration(
+                    path: path, key: key, expected: "interpolations that end",
+                    found: "more and more")
+            }
+            let inner = value.ancestors + (value.index.map { [$0] } ?? [])
+            switch value.entry.content {
+            case .scalar(let text, let quoted): return .scalar(text, quoted: quoted)
+            case .sequence(let items):
+                return .list(try items.enumerated().map { try build($1, inner, "\(key)[\($0)]") })
+            case .mapping(let pairs):
+                return .mapping(
+                    try pairs.map { pair in
+                        let name = key.isEmpty ? pair.key : "\(key).\(pair.key)"
+                        return (pair.key, try build(pair.value, inner, name))
+                    })
+            }
+        }
+        return try build(root, [], "")
+    }
+
+    private static let maximumDepth = 200
+
     /// Whether nothing stands here.
     package var isNull: Bool {
         guard case .scalar(let text, false) = self else { return false }

@@ -71,7 +71,8 @@ package struct TrainingSettings {
     /// Reads a merged configuration.
     ///
     /// - Throws: `ModelError.configuration` with the key.
-    package init(_ tree: ConfigurationTree, place: String) throws {
+    package init(_ merged: ConfigurationTree, place: String) throws {
+        let tree = try merged.resolved(path: place)
         let reader = SettingsReader(tree, place: place)
         (text, self.place) = (tree.yaml, place)
         notes = try TrainingSettings.checkKeys(reader)
