@@ -182,9 +182,8 @@ final class SessionHandle: @unchecked Sendable {
             let memory = try memory(UnsafePointer(frames), count, "frames")
             let times = (0..<count).map { structure.frames[$0].pts }
             let (a, b) = (try encode(first, &stream), try encode(second, &stream))
-            let crossed = Latents(
-                structure: a.structure, dynamicsX: b.dynamicsX, dynamicsY: b.dynamicsY)
-            try write(try model.decode(crossed, part: options.part), to: memory)
+            try write(
+                try model.reenact(structure: a, dynamics: b, part: options.part), to: memory)
             for (t, pts) in times.enumerated() { frames[t].pts = pts }
             return VIDTWIN_OK
         }

@@ -10,10 +10,12 @@ package enum Stage: Int, CaseIterable, Sendable {
     case temporalAttention
     /// The MLPs of the blocks.
     case mlp
-    /// The structure latent's Q-Former.
-    case qformer
-    /// Patch embedding, the latents' convolutions and what leads back from them.
-    case heads
+    /// Products by themselves: embeddings, the Q-Former, the latents' ends.
+    case linear
+    /// Attention by itself: the Q-Former's.
+    case attention
+    /// The latents' convolutions, and those of losses' networks.
+    case convolution
     /// Activations brought into the form that products take, and back.
     case packing
     /// Everything else.

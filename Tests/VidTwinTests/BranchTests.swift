@@ -25,78 +25,51 @@ private struct BlockWeights: WeightSource {
         (3, 5, 24, 3), (16, 70, 32, 2), (5, 130, 48, 4), (1, 1, 16, 1), (20, 9, 16, 2),
     ]
 
-    /// A block's layers with weights in one precision, and a random input.
+    /// A block with weights in one precision, its positions in time, and a random input.
     private func setUp(
         _ size: (T: Int, S: Int, C: Int, heads: Int), _ device: Device, _ precision: Precision
-    ) throws -> (
-        x: Tensor, spatial: SelfAttention, temporal: SelfAttention, mlp: MLP,
-        modulation: Modulation, positions: Parameter
-    ) {
+    ) throws -> (x: Tensor, block: STBlock, positions: Parameter) {
         let (T, S, C, heads) = size
         let plan = WeightPlan()
         let weights = Weights(plan).quantisable
-        let spatial = SelfAttention(weights / "s", width: C, heads: heads, over: .space)
-        let temporal = SelfAttention(
-            weights / "t", width: C, heads: heads, over: .time, causal: true)
-        let mlp = MLP(weights / "m", width: C, hidden: 4 * C)
-        let modulation = Modulation(weights("table", [3, C]), from: 0)
+        let block = STBlock(
+            weights / "block",
+            TransformerConfiguration(
+                frames: T, pixelHeight: 1, pixelWidth: S,
+                patch: PatchSize(time: 1, height: 1, width: 1), width: C, depth: 1, heads: heads,
+                hidden: 4 * C, causal: true))
         let positions = weights("positions", [1, T, C])
         let source = BlockWeights(
             shapes: Dictionary(uniqueKeysWithValues: plan.parameters.map { ($0.name, $0.shape) }))
         try plan.load(from: source, on: device, precision: precision) { _ in false }
         var random = SplitMix64(seed: 5)
         let x = Tensor([2, T, S, C], random.floats(2 * T * S * C), on: device)
-        return (x, spatial, temporal, mlp, modulation, positions)
+        return (x, block, positions)
     }
 
     @Test(arguments: sizes, [1, 2, 7])
     func `float32`(_ size: (Int, Int, Int, Int), _ threads: Int) throws {
-        let (x, spatial, temporal, mlp, m, positions) = try setUp(
-            size, Device(threads: threads), .float32)
-        for (name, fused, plain) in [
-            (
-                "spatial", spatialBranch(x, m, spatial),
-                gatedResidual(
-                    x, gate: m.gate,
-                    spatial(modulatedLayerNorm(x, shift: m.shift, scale: m.scale)))
-            ),
-            (
-                "temporal", temporalBranch(x, m, temporal, positions: nil),
-                gatedResidual(x, gate: m.gate, temporal(x))
-            ),
-            (
-                "temporal with positions", temporalBranch(x, m, temporal, positions: positions),
-                gatedResidual(x, gate: m.gate, temporal(add(x, positions, along: .time)))
-            ),
-            (
-                "MLP", mlpBranch(x, m, mlp),
-                gatedResidual(
-                    x, gate: m.gate, mlp(modulatedLayerNorm(x, shift: m.shift, scale: m.scale)))
-            ),
-        ] {
-            let difference = Difference(fused.values, plain.values)
-            #expect(difference.relative <= 1e-6, "\(name), \(size): \(difference)")
-            let branch = zip(plain.values, x.values).map { $0 - $1 }
-            #expect(branch.contains { abs($0) > 1e-3 }, "\(name) does nothing")
+        let (x, block, positions) = try setUp(size, Device(threads: threads), .float32)
+        for positions in [nil, positions] {
+            for step in block.steps(positions) {
+                let (fast, plain) = (step.fast(x), step.formula(x))
+                let difference = Difference(fast.values, plain.values)
+                #expect(difference.relative <= 1e-6, "\(step.name), \(size): \(difference)")
+                let branch = zip(plain.values, x.values).map { $0 - $1 }
+                #expect(branch.contains { abs($0) > 1e-3 }, "\(step.name) does nothing")
+            }
         }
     }
 
     @Test(arguments: sizes, [Precision.bfloat16, .int8])
     func `narrow precisions`(_ size: (Int, Int, Int, Int), _ precision: Precision) throws {
         let device = Device(threads: 2)
-        let (x, spatial, temporal, mlp, m, _) = try setUp(size, device, precision)
-        let (_, spatial32, temporal32, mlp32, m32, _) = try setUp(size, device, .float32)
-        for (name, narrow, wide) in [
-            ("spatial", spatialBranch(x, m, spatial), spatialBranch(x, m32, spatial32)),
-            (
-                "temporal", temporalBranch(x, m, temporal, positions: nil),
-                temporalBranch(x, m32, temporal32, positions: nil)
-            ),
-            ("MLP", mlpBranch(x, m, mlp), mlpBranch(x, m32, mlp32)),
-        ] {
+        let (x, narrow, _) = try setUp(size, device, precision)
+        let (_, wide, _) = try setUp(size, device, .float32)
+        for (narrow, wide) in zip(narrow.steps(nil), wide.steps(nil)) {
             func branch(_ y: Tensor) -> [Float] { zip(y.values, x.values).map { $0 - $1 } }
-            let difference = Difference(branch(narrow), branch(wide))
-            #expect(difference.relative <= 3e-2, "\(name), \(size): \(difference)")
+            let difference = Difference(branch(narrow.fast(x)), branch(wide.fast(x)))
+            #expect(difference.relative <= 3e-2, "\(narrow.name), \(size): \(difference)")
         }
     }
 

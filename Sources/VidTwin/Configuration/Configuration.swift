@@ -28,6 +28,15 @@ public struct TransformerConfiguration: Hashable, Sendable {
     /// Whether a frame sees only itself and those before it (`temporal_casual`).
     public let causal: Bool
 
+    package init(
+        frames: Int, pixelHeight: Int, pixelWidth: Int, patch: PatchSize, width: Int, depth: Int,
+        heads: Int, hidden: Int, causal: Bool
+    ) {
+        (self.frames, self.pixelHeight, self.pixelWidth) = (frames, pixelHeight, pixelWidth)
+        (self.patch, self.width, self.depth, self.heads) = (patch, width, depth, heads)
+        (self.hidden, self.causal) = (hidden, causal)
+    }
+
     /// The grid of patches.
     public var grid: Grid {
         Grid(

@@ -17,6 +17,9 @@ package struct Linear {
         linear(x, weight, bias, activation: activation)
     }
 
+    /// As a block's branch takes it.
+    var branch: BranchLinear { BranchLinear(weight, bias, activation: activation) }
+
     /// The 2-norm of the matrix's gradient `dᵀ · x`, without adding it anywhere: `[..., O], [..., I]`.
     func weightGradientNorm(_ d: Tensor, _ x: Tensor) -> Double {
         weightGradient(d, x).squaredNorm.squareRoot()

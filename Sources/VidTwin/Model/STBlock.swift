@@ -11,7 +11,7 @@ package struct STBlock {
     let mlp: MLP
     let attentionModulation, mlpModulation: Modulation
 
-    init(_ weights: Weights, _ configuration: TransformerConfiguration) {
+    package init(_ weights: Weights, _ configuration: TransformerConfiguration) {
         let (width, heads) = (configuration.width, configuration.heads)
         spatial = SelfAttention(weights / "attn", width: width, heads: heads, over: .space)
         temporal = SelfAttention(
@@ -25,26 +25,46 @@ package struct STBlock {
 
     /// `[B, T, S, C] -> [B, T, S, C]`; `positions` `[1, T, C]` only in the first block.
     package func callAsFunction(_ x: Tensor, positions: Parameter?) -> Tensor {
+        steps(positions).reduce(x) { x, step in fused(x, as: step.formula, fast: step.fast) }
+    }
+
+    /// A step of the block: its formula, of small ops, and the one op that computes it faster.
+    package struct Step {
+        package let name: String
+        package let formula, fast: (Tensor) -> Tensor
+    }
+
+    /// h₁, h₂ and y, each of the one before.
+    package func steps(_ positions: Parameter?) -> [Step] {
         let (a, f) = (attentionModulation, mlpModulation)
-        let h1 = fused(
-            x,
-            as: {
+        return [
+            Step(name: "spatial attention") { x in
                 gatedResidual(
-                    $0, gate: a.gate,
-                    spatial(modulatedLayerNorm($0, shift: a.shift, scale: a.scale)))
-            }, fast: { spatialBranch($0, a, spatial) })
-        let h2 = fused(
-            h1,
-            as: { h1 in
+                    x, gate: a.gate,
+                    spatial(modulatedLayerNorm(x, shift: a.shift, scale: a.scale)))
+            } fast: { x in
+                spatialBranch(
+                    x, shift: a.shift, scale: a.scale, gate: a.gate, qkv: spatial.qkv.branch,
+                    projection: spatial.projection.branch, heads: spatial.heads)
+            },
+            Step(name: "temporal attention") { h1 in
                 let input = positions.map { add(h1, $0, along: .time) } ?? h1
                 return gatedResidual(h1, gate: a.gate, temporal(input))
-            }, fast: { temporalBranch($0, a, temporal, positions: positions) })
-        return fused(
-            h2,
-            as: {
+            } fast: { h1 in
+                temporalBranch(
+                    h1, gate: a.gate, qkv: temporal.qkv.branch,
+                    projection: temporal.projection.branch, heads: temporal.heads,
+                    causal: temporal.causal, positions: positions)
+            },
+            Step(name: "MLP") { h2 in
                 gatedResidual(
-                    $0, gate: f.gate, mlp(modulatedLayerNorm($0, shift: f.shift, scale: f.scale)))
-            }, fast: { mlpBranch($0, f, mlp) })
+                    h2, gate: f.gate, mlp(modulatedLayerNorm(h2, shift: f.shift, scale: f.scale)))
+            } fast: { h2 in
+                mlpBranch(
+                    h2, shift: f.shift, scale: f.scale, gate: f.gate, fc1: mlp.fc1.branch,
+                    fc2: mlp.fc2.branch)
+            },
+        ]
     }
 }
 

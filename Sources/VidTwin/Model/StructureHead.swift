@@ -29,7 +29,7 @@ package struct StructureHead {
     /// `[B, T, S, C] -> [B, Q, h, w, 2d]`: mean, then log-variance
     package func callAsFunction(_ z: Tensor, _ dropout: Dropout? = nil) -> Tensor {
         let (B, _, S, _) = z.shape4
-        let gathered = z.device.during(.qformer) { qformer(z, dropout) }
+        let gathered = qformer(z, dropout)
         let (Q, c) = (gathered.dim(1), gathered.dim(2))
         var x = swapMiddleAxes(gathered.reshaped([B, S, Q, c]))
             .reshaped([B * Q, grid.rows, grid.columns, c])

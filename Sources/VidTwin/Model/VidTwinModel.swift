@@ -110,13 +110,16 @@ public final class VidTwinModel: Sendable {
         if clips.shape != expected {
             throw ModelError.shape(what: "clip", expected: expected, found: clips.shape)
         }
-        return try device.during(.heads) {
-            let z = parts.encoder(clips)
-            // Before anything that could hide it: ReLU, or rounding to whole numbers.
-            try VidTwinModel.checkFinite(z, "encoder's features")
-            return moments(features: z)
-        }
+        let z = parts.encoder(clips)
+        // Before anything that could hide it: ReLU, or rounding to whole numbers.
+        try VidTwinModel.checkFinite(z, "encoder's features")
+        return moments(features: z)
     }
+
+    /// The latents of clips `[B, frames, height, width, 3]` in −1…1: the means.
+    ///
+    /// - Throws: as `moments`.
+    public func encode(_ clips: Tensor) throws -> Latents { try moments(clips).mean }
 
     private func moments(features z: Tensor, _ dropout: Dropout? = nil) -> LatentMoments {
         let dynamics = parts.dynamicsHead(z)
@@ -127,16 +130,14 @@ public final class VidTwinModel: Sendable {
 
     /// The same for training: recorded where the clips are marked, shapes not checked, values neither.
     package func moments(of clips: Tensor, _ dropout: Dropout?) -> LatentMoments {
-        device.during(.heads) { moments(features: parts.encoder(clips), dropout) }
+        moments(features: parts.encoder(clips), dropout)
     }
 
     /// What the decoder's last layer takes, and the clips that it makes of it, not clamped: recorded
     /// where the latents are marked, values not checked.
     package func reconstruct(_ latents: Latents) -> (features: Tensor, clips: Tensor) {
-        device.during(.heads) {
-            let features = parts.decoder.features(decoderInput(latents, .all))
-            return (features, parts.decoder.pixels(features))
-        }
+        let features = parts.decoder.features(decoderInput(latents, .all))
+        return (features, parts.decoder.pixels(features))
     }
 
     /// The 2-norm of a gradient at the decoder's last matrix: `d` is that of the reconstructed clips,
@@ -147,16 +148,25 @@ public final class VidTwinModel: Sendable {
 
     /// Clips `[B, frames, height, width, 3]` from latents, not clamped to −1…1.
     ///
-    /// Cross-reenactment is decoding the structure of one clip with the dynamics of another.
     /// - Throws: `ModelError.shape` for latents of another model, `ModelError.nonFinite` where NaN or
     ///   infinity is among them or comes of them.
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
-        return try device.during(.heads) {
-            let clips = parts.decoder(decoderInput(latents, part))
-            try VidTwinModel.checkFinite(clips, "reconstruction")
-            return clips
-        }
+        let clips = parts.decoder(decoderInput(latents, part))
+        try VidTwinModel.checkFinite(clips, "reconstruction")
+        return clips
+    }
+
+    /// Cross-reenactment: clips with the structure of one and the dynamics of another.
+    ///
+    /// - Throws: as `decode`.
+    public func reenact(
+        structure: Latents, dynamics: Latents, part: Part = .all
+    ) throws -> Tensor {
+        try decode(
+            Latents(
+                structure: structure.structure, dynamicsX: dynamics.dynamicsX,
+                dynamicsY: dynamics.dynamicsY), part: part)
     }
 
     /// Structure + dynamics along columns + dynamics along rows: `[B, T, S, C]`.

@@ -1,10 +1,5 @@
 import VidTwinKernels
 
-/// An axis of the tokens `[B, T, S, C]`.
-package enum TokenAxis: Sendable {
-    case time, space
-}
-
 /// Adds a table to the tokens along one axis: `[B, T, S, C] + [n, C] -> [B, T, S, C]`, n = T or S.
 /// The table, of positions, is not learned.
 package func add(_ x: Tensor, _ table: Parameter, along axis: TokenAxis) -> Tensor {

@@ -104,7 +104,7 @@ private struct Attention {
         let partition = Partition(
             rows: byHead ? groups * heads : groups,
             target: byHead ? 1 : max((1 << 18) / max(work * heads, 1), 1))
-        q.tensor.device.parallel(partition.tasks) { task, workspace in
+        q.tensor.device.parallel(partition.tasks, .attention) { task, workspace in
             for index in partition[task] {
                 byHead
                     ? body(index / heads, index % heads..<index % heads + 1, workspace)

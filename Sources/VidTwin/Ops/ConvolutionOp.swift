@@ -72,7 +72,7 @@ package func convolution(
     let matrix = weight.matrix
     let out = Tensor([N] + output + [matrix.outputs], on: x.device)
     let partition = Partition(rows: out.rows, target: productRows)
-    x.device.parallel(partition.tasks) { task, workspace in
+    x.device.parallel(partition.tasks, .convolution) { task, workspace in
         let rows = partition[task]
         var sizes = window.sizes(input, channels: I)
         let columns = workspace.floats(.rows, rows.count * gathered)
@@ -103,7 +103,7 @@ func convolutionLeadBack(
     let (N, input) = (x.dim(0), Array(x.shape[1..<4]))
     let (clip, rows) = (x.count / max(N, 1), window.output(input).reduce(1, *))
     let parts = Partition(rows: rows, target: productRows)
-    x.device.parallel(N) { n, workspace in
+    x.device.parallel(N, .convolution) { n, workspace in
         var sizes = window.sizes(input, channels: x.dim(-1))
         (dx.pointer + n * clip).update(repeating: 0, count: clip)
         for part in 0..<parts.tasks {
@@ -127,7 +127,7 @@ func addConvolutionGradient(
     let (O, I) = (d.dim(-1), x.dim(-1))
     let (rows, input) = (d.rows, Array(x.shape[1..<4]))
     let taps = Partition(rows: window.taps, target: max(64 / I, 1))
-    x.device.parallel(taps.tasks) { task, workspace in
+    x.device.parallel(taps.tasks, .convolution) { task, workspace in
         let own = taps[task]
         if own.isEmpty { return }
         let width = own.count * I

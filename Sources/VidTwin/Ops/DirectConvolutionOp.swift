@@ -25,7 +25,7 @@ func directConvolution(
     guard let forward = DirectConvolution.of(shape, product) else { return nil }
     let out = Tensor([N] + output + [O], on: x.device)
     let packed = values.weights(of: forward)
-    x.device.parallel(N) { n, workspace in
+    x.device.parallel(N, .convolution) { n, workspace in
         withOperand(x, n, 1, shape.isNarrow, .operand, workspace) { operand in
             forward.run(
                 input: operand, weights: packed.pointer, bias: bias?.pointer,
@@ -53,7 +53,7 @@ private func directLeadBack(
     else { return convolutionLeadBack(d, weight, window, like: x) }
     let (dx, packed) = (Tensor(x.shape, on: x.device), values.weights(of: back))
     let d = d.reshaped([x.dim(0), d.count / x.dim(0)])
-    x.device.parallel(x.dim(0)) { n, workspace in
+    x.device.parallel(x.dim(0), .convolution) { n, workspace in
         withOperand(d, n, 1, shape.isNarrow, .operand, workspace) { operand in
             back.run(
                 input: dx.pointer + n * shape.inputCount, weights: packed.pointer, output: operand,
@@ -87,7 +87,7 @@ private func addDirectGradient(
     let bytes = products.values.map(\.weightBytes).max() ?? any.weightBytes
     let sums = (0..<parts.tasks).map { _ in Tensor([(bytes + 3) / 4], on: x.device) }
     let plain = (0..<parts.tasks).map { _ in Tensor(weight.shape, on: x.device) }
-    x.device.parallel(parts.tasks) { task, workspace in
+    x.device.parallel(parts.tasks, .convolution) { task, workspace in
         guard let product = products[parts[task].count] else { return }
         let (n, count) = (parts[task].lowerBound, parts[task].count)
         withOperand(x, n, count, shape.isNarrow, .operand, workspace) { input in
@@ -104,7 +104,7 @@ private func addDirectGradient(
         }
     }
     let elements = Partition(rows: weight.count, target: 1 << 14)
-    x.device.parallel(elements.tasks) { task, _ in
+    x.device.parallel(elements.tasks, .convolution) { task, _ in
         let (at, count) = (elements[task].lowerBound, elements[task].count)
         for part in plain { kernels.add(gradient + at, part.pointer + at, gradient + at, count) }
     }

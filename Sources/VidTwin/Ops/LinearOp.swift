@@ -16,7 +16,7 @@ package func linear(
     }
     let out = Tensor(x.shape.dropLast() + [matrix.outputs], on: x.device)
     let partition = Partition(rows: x.rows, target: productRows)
-    x.device.parallel(partition.tasks) { task, workspace in
+    x.device.parallel(partition.tasks, .linear) { task, workspace in
         let rows = partition[task]
         product(
             x.pointer + rows.lowerBound * matrix.inputs, rows: rows.count, matrix,
@@ -39,7 +39,7 @@ func leadBack(_ d: Tensor, _ weight: Parameter) -> Tensor {
     let matrix = weight.transposedMatrix
     let out = Tensor([d.count / matrix.inputs, matrix.outputs], on: d.device)
     let partition = Partition(rows: out.rows, target: productRows)
-    d.device.parallel(partition.tasks) { task, workspace in
+    d.device.parallel(partition.tasks, .linear) { task, workspace in
         let rows = partition[task]
         product(
             d.pointer + rows.lowerBound * matrix.inputs, rows: rows.count, matrix, bias: nil,
@@ -57,7 +57,7 @@ func addWeightGradient(
     let (O, I, rows) = (d.dim(-1), x.dim(-1), x.rows)
     let partition = Partition(rows: O, target: max(O / 16, 64))
     guard format == .bfloat16, ProductSupport.multipliesBFloat16 else {
-        x.device.parallel(partition.tasks) { task, workspace in
+        x.device.parallel(partition.tasks, .linear) { task, workspace in
             let outputs = partition[task]
             workspace.operations += UInt64(2 * outputs.count * I * rows)
             matrixProduct(
@@ -68,7 +68,7 @@ func addWeightGradient(
         return
     }
     let (narrow, operand) = (rounded(d), rounded(x))
-    x.device.parallel(partition.tasks) { task, workspace in
+    x.device.parallel(partition.tasks, .linear) { task, workspace in
         let outputs = partition[task]
         workspace.operations += UInt64(2 * outputs.count * I * rows)
         let part = workspace.floats(.branch, outputs.count * I)
@@ -114,7 +114,7 @@ func addBiasGradient(_ d: Tensor, _ bias: Parameter, on tape: Tape) {
     let O = bias.count
     let partition = Partition(rows: d.count / O, target: productRows)
     let sums = ColumnSums(tasks: partition.tasks, columns: O, on: d.device)
-    d.device.parallel(partition.tasks) { task, _ in
+    d.device.parallel(partition.tasks, .linear) { task, _ in
         let rows = partition[task]
         kernels.column_sums(
             d.pointer + rows.lowerBound * O, sums.pointer(task), rows.count, O)
@@ -136,7 +136,7 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
         weight.shape[1] == I && bias.count == O, "\(weight.name) \(weight.shape) over \(x.shape)")
     let out = Tensor([N, O, inner], on: x.device)
     let columns = Partition(rows: inner, target: 4096)
-    x.device.parallel(N * columns.tasks) { task, _ in
+    x.device.parallel(N * columns.tasks, .linear) { task, _ in
         let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
         let y = out.pointer + n * O * inner + part.lowerBound
         matrixProduct(
@@ -149,7 +149,7 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
         let (d, dx) = (activationGradient(out, d, .relu), Tensor(x.shape, on: x.device))
         let tasks = N * columns.tasks
         let sums = ColumnSums(tasks: tasks, columns: O * I + O, on: x.device)
-        x.device.parallel(tasks) { task, _ in
+        x.device.parallel(tasks, .linear) { task, _ in
             let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
             let up = d.pointer + n * O * inner + part.lowerBound
             let at = n * I * inner + part.lowerBound

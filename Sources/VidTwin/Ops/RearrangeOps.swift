@@ -77,20 +77,6 @@ package func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
     }
 }
 
-/// Size of a patch: frames, rows, columns.
-public struct PatchSize: Hashable, Sendable {
-    /// Frames, pixel rows and pixel columns of one patch.
-    public let time, height, width: Int
-
-    /// A patch of this size.
-    public init(time: Int, height: Int, width: Int) {
-        (self.time, self.height, self.width) = (time, height, width)
-    }
-
-    /// Pixels of a patch.
-    public var pixels: Int { time * height * width }
-}
-
 /// Cuts a clip into patches: `[B, T·pt, H·ph, W·pw, 3] -> [B, T, H·W, 3·pt·ph·pw]`, a patch's
 /// values in the order (channel, frame, row, column) of the convolution's weights.
 package func patchify(_ x: Tensor, _ patch: PatchSize) -> Tensor {

@@ -35,7 +35,7 @@ public struct Benchmark: Sendable {
             let start = Benchmark.now
             let clip = model.clip(pictures)
             let prepared = Benchmark.now
-            let decoded = try model.decode(try model.moments(clip).mean)
+            let decoded = try model.decode(try model.encode(clip))
             let computed = Benchmark.now
             _ = try model.pictures(
                 decoded, count: c.frames, depths: pictures.map { _ in .eight })
@@ -63,7 +63,8 @@ public struct Benchmark: Sendable {
         var stages: [(name: String, seconds: Double)] = [
             ("spatial attention", .spatialAttention), ("temporal attention", .temporalAttention),
             ("MLP", .mlp), ("norms", .norms), ("packing of activations", .packing),
-            ("Q-Former", .qformer), ("heads", .heads),
+            ("linear layers", .linear), ("attention of queries", .attention),
+            ("convolutions", .convolution), ("other", .other),
         ].map { (name: String, stage: Stage) in (name, (counted[stage] ?? 0) / share) }
         stages.append(("pixels (I/O)", pixelSeconds / runs))
         let named = stages.reduce(0) { $0 + $1.seconds }

@@ -1,4 +1,3 @@
-import Synchronization
 package import VidTwinKernels
 
 /// Where tensors live and ops run: a pool of threads and the memory they recycle.
@@ -9,8 +8,6 @@ public final class Device: @unchecked Sendable {
     private let recycled = Guarded<[Int: [AlignedBuffer]]>([:])
     /// One for each thread of the pool, which runs one task at a time.
     private var workspaces: [Workspace]
-    /// What loops count their time for that do not say it themselves.
-    private let stage = Atomic<Int>(Stage.other.rawValue)
 
     /// - Parameter threads: how many threads compute, at least 1; nil takes every CPU that the
     ///   process may run on. Results are the same bytes for any number.
@@ -26,22 +23,14 @@ public final class Device: @unchecked Sendable {
     public var threads: Int { pool.threadCount }
 
     /// Runs `body(task, workspace)` for every task in `0..<count`, sharing them among the threads;
-    /// the workspace is the task's alone until it ends.
+    /// the workspace is the task's alone until it ends. The time counts for `stage`.
     package func parallel(
-        _ count: Int, _ stage: Stage? = nil, _ body: (_ task: Int, _ workspace: Workspace) -> Void
+        _ count: Int, _ stage: Stage = .other, _ body: (_ task: Int, _ workspace: Workspace) -> Void
     ) {
-        let label = stage ?? Stage(rawValue: self.stage.load(ordering: .relaxed)) ?? .other
         pool.parallel(count) { task, worker in
             let workspace = workspaces[worker]
-            workspace.measure(label) { body(task, workspace) }
+            workspace.measure(stage) { body(task, workspace) }
         }
-    }
-
-    /// Loops that `body` runs count for `stage` unless they say otherwise.
-    package func during<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
-        let outer = self.stage.exchange(stage.rawValue, ordering: .relaxed)
-        defer { self.stage.store(outer, ordering: .relaxed) }
-        return try body()
     }
 
     /// What the threads did since the last call: seconds by stage, summed over threads, and the

@@ -185,13 +185,10 @@ struct CrossReenact: ParsableCommand {
                 Log.notice("\(dynamics) ends first: \(frames) frames are written")
                 return nil
             }
-            let crossed = Latents(
-                structure: first.latents.structure, dynamicsX: second.latents.dynamicsX,
-                dynamicsY: second.latents.dynamicsY)
             let count =
                 loop || hold ? first.frames.count : min(first.frames.count, second.frames.count)
             let results = try model.pictures(
-                try model.decode(crossed), count: count,
+                try model.reenact(structure: first.latents, dynamics: second.latents), count: count,
                 depths: first.frames.prefix(count).map { $0.depth == .eight ? .eight : .sixteen })
             try writer.write(first.audio)
             for (t, picture) in results.enumerated() {

@@ -129,7 +129,7 @@ final class ClipSource {
             var clip = ClipAssembler<RGBFrame>(length: count)
             let full = frames.compactMap { clip.push($0) }.last ?? clip.finish()
             let pictures = (full?.elements ?? []).map(\.picture)
-            let latents = try model.moments(model.clip(pictures)).mean
+            let latents = try model.encode(model.clip(pictures))
             return SourceClip(latents: latents, frames: frames, audio: audio)
         case .latents(let reader, let first):
             guard let sample = try first.sample ?? reader.next() else { return nil }
