@@ -1,13 +1,13 @@
-import VidTwin
+package import VidTwin
 import VidTwinKernels
 
 /// Batch normalisation over everything but channels: eps 1e-5, momentum 0.1.
-final class BatchNorm {
-    let weight: Parameter  // [C]
-    let bias: Parameter  // [C]
-    let runningMean, runningVariance, batches: StateBuffer
+package final class BatchNorm {
+    package let weight: Parameter  // [C]
+    package let bias: Parameter  // [C]
+    package let runningMean, runningVariance, batches: StateBuffer
 
-    init(_ weights: Weights, width: Int, name: String) {
+    package init(_ weights: Weights, width: Int, name: String) {
         weight = weights("weight", [width])
         bias = weights("bias", [width])
         runningMean = StateBuffer(
@@ -23,7 +23,7 @@ final class BatchNorm {
     /// `(x − mean) / √(variance + eps) · weight + bias`: `[..., C] -> [..., C]`. In training the
     /// statistics are those of x (biased variance), and move the running ones (unbiased variance);
     /// else the running ones are used.
-    func callAsFunction(_ x: Tensor, training: Bool) -> Tensor {
+    package func callAsFunction(_ x: Tensor, training: Bool) -> Tensor {
         let (C, rows) = (x.dim(-1), x.rows)
         let statistics = training ? Statistics(x) : nil
         let mean = statistics?.mean ?? runningMean.values

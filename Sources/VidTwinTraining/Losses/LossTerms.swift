@@ -1,17 +1,17 @@
 import Glibc
-import VidTwin
+package import VidTwin
 
 /// A loss's value, and its gradient by what it was computed from.
-struct Loss {
-    let value: Double
-    let gradient: Tensor
+package struct Loss {
+    package let value: Double
+    package let gradient: Tensor
 }
 
 /// The discriminator's losses on its logits, and what the generator makes of them.
-enum AdversarialLoss {
+package enum AdversarialLoss {
     /// `½ (mean relu(1 − real) + mean relu(1 + fake))` or
     /// `½ (mean softplus(−real) + mean softplus(fake))`: one side of it, for logits of one kind.
-    static func discriminator(
+    package static func discriminator(
         _ logits: Tensor, areReal: Bool, _ kind: LossConfiguration.DiscriminatorLoss
     ) -> Loss {
         let (sign, N) = (areReal ? -1.0 : 1.0, Double(logits.count))
@@ -30,7 +30,7 @@ enum AdversarialLoss {
 
     /// `mean relu(real − ema_fake)²` or `mean relu(ema_real − fake)²`: LeCam's regularisation, for
     /// logits of one kind and the other kind's average.
-    static func lecam(_ logits: Tensor, areReal: Bool, average: Double) -> Loss {
+    package static func lecam(_ logits: Tensor, areReal: Bool, average: Double) -> Loss {
         let sign = areReal ? 1.0 : -1.0
         return mean(logits) { logit in
             let excess = max(sign * (logit - average), 0)
@@ -42,7 +42,7 @@ enum AdversarialLoss {
 
     /// `−mean(logits)`, or with `usesCrossEntropy` the mean of `softplus(−m)`, m the mean of an item's
     /// logits; items are the first axis.
-    static func generator(_ logits: Tensor, usesCrossEntropy: Bool) -> Loss {
+    package static func generator(_ logits: Tensor, usesCrossEntropy: Bool) -> Loss {
         let (items, N) = (logits.dim(0), Double(logits.count))
         if !usesCrossEntropy {
             return mean(logits) {
@@ -84,13 +84,13 @@ enum AdversarialLoss {
 }
 
 /// Sums over a batch of pixels, `[n, H, W, 3]` or clips, and what follows from them.
-struct AbsoluteDifference {
+package struct AbsoluteDifference {
     /// `Σ |x − y|`.
-    let sum: Double
+    package let sum: Double
     private let x, y: Tensor
 
     /// x is what y should be; shapes alike.
-    init(_ x: Tensor, _ y: Tensor) {
+    package init(_ x: Tensor, _ y: Tensor) {
         (self.x, self.y) = (x, y)
         sum = reduce(x) { at, count in
             var total: Float = 0
@@ -100,7 +100,7 @@ struct AbsoluteDifference {
     }
 
     /// `factor · sign(y − x)`, 0 where they are equal: the gradient of `factor · Σ |x − y|` by y.
-    func gradient(_ factor: Float) -> Tensor {
+    package func gradient(_ factor: Float) -> Tensor {
         let out = Tensor(y.shape, on: y.device)
         forEachPart(y) { at, count in
             let (x, y, out) = (x.pointer, y.pointer, out.pointer)
