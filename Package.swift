@@ -115,7 +115,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "vtfilterTests",
-            dependencies: ["VidTwin", "VidTwinTraining", "TensorFiles", "VidTwinTestSupport"],
+            dependencies: [
+                "VidTwin", "VidTwinTraining", "TensorFiles", "VidTwinTestSupport", "vtfilter",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -90,6 +90,23 @@ private let cases: [MetricsCase] = {
         #expect(PooledScore([]).overVideos == nil)
     }
 
+    @Test func `frames that are too small are refused in the metric's own name`() throws {
+        func frame(_ side: Int) -> MetricFrame {
+            MetricFrame(
+                height: side, width: 40, values: [Float](repeating: 0.5, count: side * 40 * 3))
+        }
+        let lpips = try LPIPS(MadeUpVGG(), sources: [], device: Device(threads: 1))
+        let small = frame(15)
+        #expect(try ssim(small, small) > 0.99)
+        let error = #expect(throws: MetricError.self) { try lpips(small, small) }
+        #expect(
+            "\(error.map { "\($0)" } ?? "")"
+                == "LPIPS: expected frames of at least 16x16, found 40x15")
+        let smaller = #expect(throws: MetricError.self) { try ssim(frame(10), frame(10)) }
+        #expect(
+            "\(smaller.map { "\($0)" } ?? "")".hasPrefix("SSIM: expected frames of at least 11x11"))
+    }
+
     @Test func `LPIPS weights of several makers are found, and missing ones are named`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }

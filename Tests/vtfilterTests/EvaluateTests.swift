@@ -58,6 +58,23 @@ private enum Evaluated {
         #expect(evaluation.lpips.isEmpty && evaluation.videos[0].frames[0].lpips == nil)
     }
 
+    @Test func `a converted model has the hashes of the files that it was made from`() {
+        let result = Shell.run(
+            """
+            model="$GOLDENS/../../../models/vidtwin-nano"
+            vtfilter convert -q --model "$model" --precision f32 -o whole.safetensors
+            vtfilter evaluate $MEDIA/city.mp4 --frames 1 --model "$model" --json a.json -q &&
+            vtfilter evaluate $MEDIA/city.mp4 --frames 1 --checkpoint whole.safetensors --json b.json -q
+            sha256sum < "$model/config.yaml" | cut -c 1-64
+            sha256sum < "$model/model.safetensors" | cut -c 1-64
+            for f in a b; do
+              sed -n 's/.*"\\(config\\|checkpoint\\)SHA256" : "\\(.*\\)".*/\\2/p' $f.json; done
+            """)
+        let hashes = result.text.split(separator: "\n").map(String.init)
+        #expect(hashes.count == 6 && Set(hashes).count == 2, "\(result.text) \(result.errors)")
+        for file in [2, 4] { #expect(Set(hashes[file..<file + 2]) == Set(hashes[..<2])) }
+    }
+
     @Test func `threads and shards give the same bytes`() {
         let result = Shell.run(
             """

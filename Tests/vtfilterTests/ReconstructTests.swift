@@ -334,8 +334,12 @@ private let frameBytes = 224 * 224 * 3
             vtfilter reconstruct --output-pix-fmt rgb24 < in.nut > out.nut; echo $?
             ffprobe -v error -count_frames -show_entries stream=pix_fmt,nb_read_frames -of csv=p=0 out.nut
             vtfilter reconstruct -i in.nut -o out.mp4; echo $?
+            vtfilter encode -q --output-pix-fmt rgb24 -i in.nut -o l.tar 2> /dev/null ||
+              vtfilter encode -q -i in.nut -o l.tar
+            vtfilter decode -i l.tar -o decoded.mp4 2> said; echo $?
+            grep -c 'alpha channel is left out' said
             """)
-        #expect(result.text == "0\n2\n0\nrgb24,3\n0", "\(result.text) \(result.errors)")
+        #expect(result.text == "0\n2\n0\nrgb24,3\n0\n0\n1", "\(result.text) \(result.errors)")
         #expect(result.errors.contains("--output-pix-fmt rgb24"))
         #expect(result.errors.contains("alpha channel is left out"))
     }

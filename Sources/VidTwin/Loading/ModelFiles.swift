@@ -40,6 +40,19 @@ public struct ModelFiles: Sendable, Equatable {
         self.init(configuration: found, checkpoint: checkpoint)
     }
 
+    /// The SHA-256 of the configuration's text: of the file, or of what a converted checkpoint carries of
+    /// it.
+    ///
+    /// - Throws: `CheckpointError`.
+    public func configurationSHA256() throws -> String {
+        if configuration.hasSuffix(".safetensors"),
+            let text = try Checkpoint(path: configuration).metadata[Conversion.configurationKey]
+        {
+            return FileDigest.sha256(text: text)
+        }
+        return try FileDigest.sha256(path: configuration)
+    }
+
     /// The SHA-256 that tells the weights from others: that of the file, or of the file that it was
     /// converted from.
     ///

@@ -92,7 +92,7 @@ public final class LPIPS: Sendable {
     public func callAsFunction(_ x: MetricFrame, _ y: MetricFrame) throws -> Double {
         try MetricError.check(x, y)
         if min(x.width, x.height) < 16 {
-            throw MetricError.small(width: x.width, height: x.height, least: 16)
+            throw MetricError.small(metric: "LPIPS", width: x.width, height: x.height, least: 16)
         }
         // One after the other: equal frames then take the same steps and have distance 0 exactly.
         let (fx, fy) = (features(pixels(x)), features(pixels(y)))

@@ -37,8 +37,8 @@ public func psnr(_ x: MetricFrame, _ y: MetricFrame) throws -> Double {
 public enum MetricError: Error, CustomStringConvertible, Sendable {
     /// The two frames differ in size.
     case size(x: String, y: String)
-    /// SSIM's window does not fit.
-    case small(width: Int, height: Int, least: Int)
+    /// Frames that a metric, which is named, has no value for.
+    case small(metric: String, width: Int, height: Int, least: Int)
     /// Files that do not hold the weights of LPIPS.
     case weights(String)
 
@@ -46,8 +46,8 @@ public enum MetricError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .size(let x, let y): "expected frames of one size, found \(x) and \(y)"
-        case .small(let width, let height, let least):
-            "SSIM: expected frames of at least \(least)x\(least), found \(width)x\(height)"
+        case .small(let metric, let width, let height, let least):
+            "\(metric): expected frames of at least \(least)x\(least), found \(width)x\(height)"
         case .weights(let problem): "LPIPS weights: \(problem)"
         }
     }

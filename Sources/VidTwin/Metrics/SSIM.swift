@@ -9,7 +9,8 @@ public func ssim(_ x: MetricFrame, _ y: MetricFrame) throws -> Double {
     try MetricError.check(x, y)
     let side = min(x.height, x.width)
     if side < SSIMWindow.size {
-        throw MetricError.small(width: x.width, height: x.height, least: SSIMWindow.size)
+        throw MetricError.small(
+            metric: "SSIM", width: x.width, height: x.height, least: SSIMWindow.size)
     }
     // Half to even, as Python rounds.
     let factor = max(1, Int((Double(side) / 256).rounded(.toNearestOrEven)))

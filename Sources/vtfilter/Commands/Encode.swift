@@ -96,7 +96,7 @@ struct Encode: ParsableCommand {
         let video = reader.stream.resampled(to: streams.sampleRate)
         let sampleName =
             name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input)
-        let reading = BackgroundReader(
+        let reading = try BackgroundReader(
             reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             capacity: 2 * c.frames)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)

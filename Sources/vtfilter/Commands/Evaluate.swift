@@ -250,7 +250,7 @@ struct Evaluate: ParsableCommand {
         let c = loaded.configuration
         let about = EvaluationDocument.Model(
             config: files.configuration,
-            configSHA256: try FileDigest.sha256(path: files.configuration),
+            configSHA256: try files.configurationSHA256(),
             checkpoint: files.checkpoint,
             checkpointSHA256: try files.checkpointSHA256(),
             precision: loaded.precision.rawValue,

@@ -18,10 +18,12 @@ final class BackgroundReader: @unchecked Sendable {
 
     /// Starts reading, by time at `rate` where there is one; runs ahead by `capacity` frames. `gap`
     /// is the longest time in seconds that one frame is repeated for.
-    init(_ reader: VideoReader, rate: Rational?, gap: Double, capacity: Int) {
+    ///
+    /// - Throws: `VideoIOError.failure` where no thread is to be had.
+    init(_ reader: VideoReader, rate: Rational?, gap: Double, capacity: Int) throws {
         self.reader = reader
         queue = BoundedQueue(capacity: capacity)
-        thread = BackgroundThread { [self] in
+        thread = try BackgroundThread { [self] in
             do {
                 var sampler = FrameSampler(self.reader, rate: rate, gap: gap)
                 var open = true

@@ -73,7 +73,7 @@ final class ClipSource {
         fit.announce(stream.size, model: size)
         hasPictures = true
         kind = .video(
-            BackgroundReader(
+            try BackgroundReader(
                 reader, rate: rate, gap: description.gap.maximum,
                 capacity: 2 * model.configuration.frames))
     }
@@ -189,17 +189,22 @@ extension ClipSource {
         }
         let first = Mutex<(any Error)?>(nil)
         let outcomes = urls.map { _ in Outcome() }
-        let threads = zip(urls, outcomes).map { url, outcome in
-            BackgroundThread {
-                do {
-                    outcome.source = try ClipSource(
-                        url, description, model: model, fit: fit, rate: rate,
-                        cancellation: cancellation)
-                } catch {
-                    first.withLock { $0 = $0 ?? error }
-                    cancellation.cancel()
-                }
-            }
+        @Sendable func failed(_ error: any Error) {
+            first.withLock { $0 = $0 ?? error }
+            cancellation.cancel()
+        }
+        var threads: [BackgroundThread] = []
+        for (url, outcome) in zip(urls, outcomes) {
+            do {
+                threads.append(
+                    try BackgroundThread {
+                        do {
+                            outcome.source = try ClipSource(
+                                url, description, model: model, fit: fit, rate: rate,
+                                cancellation: cancellation)
+                        } catch { failed(error) }
+                    })
+            } catch { failed(error) }
         }
         for thread in threads { thread.join() }
         let sources = outcomes.compactMap(\.source)

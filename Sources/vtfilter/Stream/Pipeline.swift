@@ -33,18 +33,33 @@ final class Pipeline: Sendable {
     /// Runs to the end of the input, or to the first fault; whole frames are written before a
     /// fault of the input is thrown. Reading and writing run ahead by two clips of `clip` frames.
     func run(clip: Int, _ session: Session) throws {
-        let reading = BackgroundReader(reader.value, rate: rate, gap: gap, capacity: 2 * clip)
-        let input = reading.queue
         let output = BoundedQueue<StreamItem>(capacity: 2 * clip)
         let writeFault = Mutex<(any Error)?>(nil)
-        let writing = BackgroundThread { [self] in
-            do { try write(from: output) } catch {
-                writeFault.withLock { $0 = error }
-                output.close()
-                input.close()
+        let (reading, writing): (BackgroundReader, BackgroundThread)
+        do {
+            reading = try BackgroundReader(
+                reader.value, rate: rate, gap: gap, capacity: 2 * clip)
+            let input = reading.queue
+            do {
+                writing = try BackgroundThread { [self] in
+                    do { try write(from: output) } catch {
+                        writeFault.withLock { $0 = error }
+                        output.close()
+                        input.close()
+                        interruption.reading.cancel()
+                    }
+                }
+            } catch {
                 interruption.reading.cancel()
+                reading.close()
+                throw error
             }
+        } catch {
+            progress.end()
+            writer.value.abandon()
+            throw error
         }
+        let input = reading.queue
         var computeFault: (any Error)?
         do { try compute(from: input, into: output, session) } catch {
             computeFault = error

@@ -1,7 +1,8 @@
 import Glibc
+import VideoIO
 
 /// A thread that runs a body once.
-struct BackgroundThread {
+package struct BackgroundThread {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -9,7 +10,8 @@ struct BackgroundThread {
 
     private var thread = pthread_t()
 
-    init(_ run: @escaping @Sendable () -> Void) {
+    /// - Throws: `VideoIOError.failure` where no thread is to be had.
+    package init(_ run: @escaping @Sendable () -> Void) throws {
         let body = Unmanaged.passRetained(Body(run))
         let status = pthread_create(
             &thread, nil,
@@ -19,9 +21,14 @@ struct BackgroundThread {
                 }
                 return nil
             }, body.toOpaque())
-        if status != 0 { fatalError("no thread: \(String(cString: strerror(status)))") }
+        if status != 0 {
+            body.release()
+            throw VideoIOError.failure(
+                url: "vtfilter",
+                problem: "no thread is to be had: \(String(cString: strerror(status)))")
+        }
     }
 
     /// Waits for the end of the body.
-    func join() { pthread_join(thread, nil) }
+    package func join() { pthread_join(thread, nil) }
 }

@@ -1,17 +1,18 @@
 import Glibc
 
-/// A first-in first-out queue between two threads that holds a limited number of elements.
-final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
-    private let capacity: Int
-    private var elements: [Element] = []
-    private var head = 0
+/// A first-in first-out queue between two threads that holds a limited number of elements, and nothing
+/// of those that were taken.
+package final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
+    /// A ring: `count` elements from `head` on.
+    private var places: [Element?]
+    private var (head, count) = (0, 0)
     private var finished = false
     private var closed = false
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    init(capacity: Int) {
-        self.capacity = max(capacity, 1)
+    package init(capacity: Int) {
+        places = Array(repeating: nil, count: max(capacity, 1))
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         changed = .allocate(capacity: 1)
@@ -32,36 +33,32 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Waits for room and adds an element; false where nobody will take it.
-    func push(_ element: Element) -> Bool {
+    package func push(_ element: Element) -> Bool {
         locked {
-            while elements.count - head >= capacity && !closed { pthread_cond_wait(changed, mutex) }
+            while count == places.count && !closed { pthread_cond_wait(changed, mutex) }
             if closed { return false }
-            elements.append(element)
+            places[(head + count) % places.count] = element
+            count += 1
             pthread_cond_broadcast(changed)
             return true
         }
     }
 
     /// Waits for an element; nil at the end.
-    func pop() -> Element? {
+    package func pop() -> Element? {
         locked {
-            while elements.count == head && !finished && !closed {
-                pthread_cond_wait(changed, mutex)
-            }
-            if closed || elements.count == head { return nil }
-            let element = elements[head]
-            head += 1
-            if head >= capacity {
-                elements.removeFirst(head)
-                head = 0
-            }
+            while count == 0 && !finished && !closed { pthread_cond_wait(changed, mutex) }
+            if closed || count == 0 { return nil }
+            let element = places[head].take()
+            head = (head + 1) % places.count
+            count -= 1
             pthread_cond_broadcast(changed)
             return element
         }
     }
 
     /// Whether there is an element, or comes one before this time is over.
-    func waits(milliseconds: Int) -> Bool {
+    package func waits(milliseconds: Int) -> Bool {
         var end = timespec()
         clock_gettime(CLOCK_REALTIME, &end)
         let nanoseconds = end.tv_nsec + milliseconds * 1_000_000
@@ -69,15 +66,15 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
             end.tv_sec + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000
         )
         return locked {
-            while elements.count == head && !finished && !closed {
+            while count == 0 && !finished && !closed {
                 if pthread_cond_timedwait(changed, mutex, &end) != 0 { break }
             }
-            return elements.count > head
+            return count > 0
         }
     }
 
     /// No more elements will come; those in the queue are still taken.
-    func finish() {
+    package func finish() {
         locked {
             finished = true
             _ = pthread_cond_broadcast(changed)
@@ -85,11 +82,11 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Nobody waits any more, on either side; elements in the queue are dropped.
-    func close() {
+    package func close() {
         locked {
             closed = true
-            elements = []
-            head = 0
+            for place in places.indices { places[place] = nil }
+            (head, count) = (0, 0)
             _ = pthread_cond_broadcast(changed)
         }
     }

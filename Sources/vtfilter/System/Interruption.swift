@@ -45,12 +45,14 @@ final class Interruption: Sendable {
             action.sa_flags = SA_RESTART
             sigaction(number, &action, nil)
         }
-        _ = BackgroundThread { [self] in
+        let thread = try? BackgroundThread { [self] in
             var byte: UInt8 = 0
             while true {
                 if Glibc.read(source, &byte, 1) == 1 { received(Int32(byte)) }
             }
         }
+        // Nobody would hear: signals end the program then, as they do by themselves.
+        if thread == nil { for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) } }
     }
 
     private static func isIgnored(_ number: Int32) -> Bool {
