@@ -78,6 +78,8 @@ func status(of error: any Error) -> vidtwin_status {
         switch error {
         case .configuration, .notFound, .weights: VIDTWIN_ERROR_MODEL
         case .memory: VIDTWIN_ERROR_MEMORY
+        case .precision: VIDTWIN_ERROR_UNSUPPORTED
+        case .computation: VIDTWIN_ERROR_INTERNAL
         case .nonFinite: VIDTWIN_ERROR_DATA
         case .shape: VIDTWIN_ERROR_ARGUMENT
         }

@@ -1,6 +1,7 @@
 import CVidTwin
 import Glibc
 import VidTwin
+import VidTwinKernels
 
 /// A caller's frame, checked: rows of one or three planes that may lie anywhere.
 struct FrameMemory {
@@ -46,9 +47,13 @@ struct FrameMemory {
 
     /// The frame's samples.
     ///
-    /// - Throws: where samples are NaN or infinite.
+    /// - Throws: where samples are NaN or infinite, or there is no memory for them.
     func read(_ what: String) throws -> Picture {
         let row = width * 3 * depth.byteCount
+        let needed = 2 * height * row + MemoryReserve.headroom / 8
+        guard MemoryReserve.isAvailable(needed) else {
+            throw ModelError.memory(what: what, bytes: needed)
+        }
         let bytes = [UInt8](unsafeUninitializedCapacity: height * row) { buffer, used in
             guard let base = buffer.baseAddress else { return }
             for y in 0..<height {

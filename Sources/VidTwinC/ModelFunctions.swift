@@ -113,3 +113,26 @@ extension StaticString {
         UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
     }
 }
+
+/// Each function as a pointer of the type that the header declares. That this compiles is the check,
+/// at every build, as `@_cdecl` compares nothing; a test looks that none is left out. It stands in the
+/// functions' own file: another one's object would carry their symbols again. The Swift names are not
+/// the header's: the compiler would choose between the two functions, and take what fits.
+private func checkAgainstHeader() {
+    let api_version: vidtwin_api_version_type = apiVersion
+    let version: vidtwin_version_type = version
+    let status_text: vidtwin_status_text_type = statusText
+    let model_options_default: vidtwin_model_options_default_type = modelOptionsDefault
+    let model_open: vidtwin_model_open_type = modelOpen
+    let model_close: vidtwin_model_close_type = modelClose
+    let model_get_info: vidtwin_model_get_info_type = modelGetInfo
+    _ = (
+        api_version,
+        version,
+        status_text,
+        model_options_default,
+        model_open,
+        model_close,
+        model_get_info
+    )
+}

@@ -130,3 +130,32 @@ public func sessionCross(
             .cross((structure, structureCount), (dynamics, dynamicsCount), into: frames)
     }
 }
+
+/// Each function as a pointer of the type that the header declares. That this compiles is the check,
+/// at every build, as `@_cdecl` compares nothing; a test looks that none is left out. It stands in the
+/// functions' own file: another one's object would carry their symbols again. The Swift names are not
+/// the header's: the compiler would choose between the two functions, and take what fits.
+private func checkAgainstHeader() {
+    let session_options_default: vidtwin_session_options_default_type = sessionOptionsDefault
+    let session_open: vidtwin_session_open_type = sessionOpen
+    let session_close: vidtwin_session_close_type = sessionClose
+    let session_send: vidtwin_session_send_type = sessionSend
+    let session_receive: vidtwin_session_receive_type = sessionReceive
+    let session_flush: vidtwin_session_flush_type = sessionFlush
+    let session_reset: vidtwin_session_reset_type = sessionReset
+    let session_encode: vidtwin_session_encode_type = sessionEncode
+    let session_decode: vidtwin_session_decode_type = sessionDecode
+    let session_cross: vidtwin_session_cross_type = sessionCross
+    _ = (
+        session_options_default,
+        session_open,
+        session_close,
+        session_send,
+        session_receive,
+        session_flush,
+        session_reset,
+        session_encode,
+        session_decode,
+        session_cross
+    )
+}

@@ -186,17 +186,17 @@ package final class DirectConvolution: @unchecked Sendable {
             dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name),
             "naming a convolution")
         if name.map({ String(cString: $0) })?.contains("ref") ?? true {
-            throw ProductError(description: "no fast convolution")
+            throw ProductError.library("no fast convolution")
         }
         let which = isWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md
         guard let chosen = dnnl_primitive_desc_query_md(description, which, 0),
             let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
-        else { throw ProductError(description: "oneDNN does not describe its convolution") }
+        else { throw ProductError.library("oneDNN does not describe its convolution") }
         weights = ProductLayout(descriptor: chosen.pointee)
         self.scratch = ProductLayout(descriptor: scratch.pointee)
         var primitive: dnnl_primitive_t?
         try check(dnnl_primitive_create(&primitive, description), "compiling a convolution")
-        guard let primitive else { throw ProductError(description: "oneDNN gave no convolution") }
+        guard let primitive else { throw ProductError.library("oneDNN gave no convolution") }
         self.primitive = primitive
     }
 
@@ -214,7 +214,7 @@ package final class DirectConvolution: @unchecked Sendable {
     /// The weights `[O, I, k…]`, row-major, in the layout of this product; nil where there is no memory.
     package func pack(_ rows: UnsafePointer<Float>) throws -> AlignedBuffer {
         guard let buffer = AlignedBuffer(count: (weights.byteCount + 3) / 4) else {
-            throw ProductError(description: "no memory for \(weights.byteCount) bytes of weights")
+            throw ProductError.memory(what: "a convolution's weights", bytes: weights.byteCount)
         }
         let plain = try ProductLayout.plain(
             [shape.outputs, shape.channels] + shape.kernel, .float32)

@@ -45,8 +45,8 @@ package final class PackedMatrix: Sendable {
         case .int8:
             guard inputs <= PackedMatrix.longestSum else {
                 let most = PackedMatrix.longestSum
-                throw ProductError(
-                    description: "int8 products have at most \(most) inputs, found \(inputs)")
+                throw ProductError.unsupported(
+                    "int8 products have at most \(most) inputs, found \(inputs)")
             }
             let whole = try PackedMatrix.memory(count)
             let numbers = whole.elements(of: Int8.self)
@@ -96,7 +96,7 @@ package final class PackedMatrix: Sendable {
 
     private static func memory(_ bytes: Int) throws -> AlignedBuffer {
         guard let buffer = AlignedBuffer(count: (bytes + 3) / 4) else {
-            throw ProductError(description: "no memory for \(bytes) bytes of weights")
+            throw ProductError.memory(what: "weights", bytes: bytes)
         }
         return buffer
     }

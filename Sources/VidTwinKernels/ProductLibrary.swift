@@ -1,10 +1,20 @@
 import CDNNL
 
-/// Why a product cannot be prepared.
-package struct ProductError: Error, CustomStringConvertible {
-    package let description: String
+/// Why a product cannot be prepared or run.
+package enum ProductError: Error, CustomStringConvertible {
+    /// No memory for something of this size.
+    case memory(what: String, bytes: Int)
+    /// A precision that cannot do what is asked for.
+    case unsupported(String)
+    /// oneDNN's own.
+    case library(String)
 
-    package init(description: String) { self.description = description }
+    package var description: String {
+        switch self {
+        case .memory(let what, let bytes): "no memory for \(what): \(bytes) bytes asked for"
+        case .unsupported(let problem), .library(let problem): problem
+        }
+    }
 }
 
 /// Types of elements in oneDNN's products.
@@ -80,7 +90,8 @@ struct ProductLayout: @unchecked Sendable {
 
 func check(_ status: dnnl_status_t, _ what: @autoclosure () -> String) throws {
     if status != dnnl_success {
-        throw ProductError(description: "\(what()) failed with oneDNN status \(status.rawValue)")
+        if status == dnnl_out_of_memory { throw ProductError.memory(what: what(), bytes: 0) }
+        throw ProductError.library("\(what()) failed with oneDNN status \(status.rawValue)")
     }
 }
 
@@ -107,11 +118,20 @@ final class ProductLibrary: ForkParticipant {
     /// Rows for which a layout is chosen; `Partition` cuts large products into about as many.
     private static let layoutRows = 98
 
+    /// Makes sure of memory for code: oneDNN 2.6 writes through null where it gets none.
+    private static func requireRoom() throws {
+        let bytes = MemoryReserve.headroom / 4
+        guard MemoryReserve.isAvailable(bytes) else {
+            throw ProductError.memory(what: "the code of a product", bytes: bytes)
+        }
+    }
+
     private static func engine(_ contents: inout Contents) throws -> dnnl_engine_t {
+        try requireRoom()
         if let engine = contents.engine { return engine }
         var engine: dnnl_engine_t?
         try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "starting oneDNN on the CPU")
-        guard let engine else { throw ProductError(description: "oneDNN gave no engine") }
+        guard let engine else { throw ProductError.library("oneDNN gave no engine") }
         contents.engine = engine
         return engine
     }
@@ -306,14 +326,14 @@ final class ProductPrimitive: @unchecked Sendable {
         defer { dnnl_primitive_desc_destroy(description) }
         guard let chosen = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
             let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
-        else { throw ProductError(description: "oneDNN does not describe its product") }
+        else { throw ProductError.library("oneDNN does not describe its product") }
         weights = ProductLayout(descriptor: chosen.pointee)
         self.scratch = ProductLayout(descriptor: scratch.pointee)
         (self.source, self.destination, self.bias) = (source, destination, bias)
         var primitive: dnnl_primitive_t?
         try check(
             dnnl_primitive_create(&primitive, description), "compiling a product for \(what())")
-        guard let primitive else { throw ProductError(description: "oneDNN gave no product") }
+        guard let primitive else { throw ProductError.library("oneDNN gave no product") }
         self.primitive = primitive
         self.engine = engine
     }

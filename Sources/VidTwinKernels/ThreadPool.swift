@@ -25,13 +25,21 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
         Fork.join(self)
     }
 
+    /// Enough for every task and for compiling products; the system's own is what a limit on address
+    /// space is used up by.
+    private static let stackBytes = 2 << 20
+
     private func startThreads() {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, ThreadPool.stackBytes)
+        defer { pthread_attr_destroy(&attributes) }
         for worker in 1..<max(threadCount, 1) {
             let start = WorkerStart(state: state, worker: worker)
             var thread = pthread_t()
             let argument = Unmanaged.passRetained(start)
             let status = pthread_create(
-                &thread, nil,
+                &thread, &attributes,
                 { pointer in
                     guard let pointer else { return nil }
                     let start = Unmanaged<WorkerStart>.fromOpaque(pointer).takeRetainedValue()

@@ -54,13 +54,19 @@ package final class Workspace {
     private var stage: Stage?
     private var since: UInt64 = 0
 
-    package init() {}
+    private let reserve: MemoryReserve?
+
+    /// - Parameter reserve: what its memory comes out of.
+    package init(_ reserve: MemoryReserve? = nil) { self.reserve = reserve }
+
+    /// Bytes of the memory that is held.
+    package var byteCount: Int { buffers.reduce(0) { $0 + 4 * ($1?.count ?? 0) } }
 
     /// Memory for `count` floats, valid until the slot is asked for again.
     package func floats(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float> {
         if let buffer = buffers[slot.rawValue], buffer.count >= count { return buffer.pointer }
         buffers[slot.rawValue] = nil
-        guard let grown = AlignedBuffer(count: count) else {
+        guard let grown = reserve?.buffer(count: count) ?? AlignedBuffer(count: count) else {
             fatalError("no memory for \(count) floats of scratch")
         }
         buffers[slot.rawValue] = grown

@@ -52,6 +52,7 @@ done
 "$folder/abandon_test" "$model"
 "$folder/floats_test" "$model"
 "$folder/fork_test" "$model"
+"$folder/memory_test" "$model"
 python3 "$here/fork_test.py" "$library" "$model"
 "$folder/load_test" "$library" "$model"
 

@@ -48,9 +48,10 @@
  *   results, and are after each call what they were before. Log callbacks run in the default ones.
  * - A caller's stack of 64 kB is enough.
  * - The process is never ended by what is passed, and its signals, locale, standard streams and
- *   OpenMP settings are left alone. Beyond the library's control: files that shrink while a model is
- *   read from them, and a system without any memory left. (A model whose computation needs more
- *   memory than the machine has is refused when it is opened.)
+ *   OpenMP settings are left alone. A clip's memory is made sure of before it is computed, and where
+ *   there is none the call gives VIDTWIN_ERROR_MEMORY and the model can go on later. Beyond the
+ *   library's control: files that shrink while a model is read from them, and a system that gives
+ *   address space and then has no memory for it.
  */
 #ifndef VIDTWIN_H
 #define VIDTWIN_H

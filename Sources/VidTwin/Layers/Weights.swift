@@ -102,7 +102,7 @@ package final class WeightPlan {
             do {
                 try WeightPlan.fill(order[task], source, precision, training: training)
             } catch {
-                failures[task] = error
+                failures[task] = ModelError.of(error)
             }
         }
         if let error = failures.first { throw error }

@@ -31,6 +31,7 @@ public final class VidTwinModel: Sendable {
         self.configuration = configuration
         self.device = device
         self.precision = precision
+        try device.require(tensors: 0, scratch: 0, for: "a model")
         let plan = WeightPlan()
         parts = Parts(Weights(plan), configuration)
         parameters = plan.parameters
@@ -39,6 +40,7 @@ public final class VidTwinModel: Sendable {
             from: source, on: device, precision: precision,
             training: isTrainable ? .changed : .none,
             unused: VidTwinModel.isUnused)
+        try configuration.requireWorkingMemory(on: device)
     }
 
     /// The boxes of the paper's figure.
@@ -81,7 +83,8 @@ public final class VidTwinModel: Sendable {
 
     /// Builds the model and fills it with a checkpoint's weights, strictly.
     ///
-    /// - Throws: `ModelError.weights` with every name that does not fit, or `CheckpointError`.
+    /// - Throws: `ModelError.weights` with every name that does not fit, `ModelError.memory` where its
+    ///   weights, or the computation of one clip, would not find their memory, or `CheckpointError`.
     public convenience init(
         configuration: Configuration, checkpoint: Checkpoint, device: Device,
         precision: Precision = .float32
@@ -104,12 +107,13 @@ public final class VidTwinModel: Sendable {
     /// The distributions of the latents of clips `[B, frames, height, width, 3]` in −1…1.
     ///
     /// - Throws: `ModelError.shape` for other shapes, `ModelError.nonFinite` where NaN or infinity
-    ///   is among the clips' values or comes of them.
+    ///   is among the clips' values or comes of them, `ModelError.memory`.
     public func moments(_ clips: Tensor) throws -> LatentMoments {
         let expected = clipShape(count: clips.shape.first ?? 1)
         if clips.shape != expected {
             throw ModelError.shape(what: "clip", expected: expected, found: clips.shape)
         }
+        try configuration.requireWorkingMemory(on: device, clips: clips.dim(0))
         let z = parts.encoder(clips)
         // Before anything that could hide it: ReLU, or rounding to whole numbers.
         try VidTwinModel.checkFinite(z, "encoder's features")
@@ -149,9 +153,10 @@ public final class VidTwinModel: Sendable {
     /// Clips `[B, frames, height, width, 3]` from latents, not clamped to −1…1.
     ///
     /// - Throws: `ModelError.shape` for latents of another model, `ModelError.nonFinite` where NaN or
-    ///   infinity is among them or comes of them.
+    ///   infinity is among them or comes of them, `ModelError.memory`.
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
+        try configuration.requireWorkingMemory(on: device, clips: latents.structure.dim(0))
         let clips = parts.decoder(decoderInput(latents, part))
         try VidTwinModel.checkFinite(clips, "reconstruction")
         return clips

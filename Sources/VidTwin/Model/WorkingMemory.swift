@@ -26,6 +26,32 @@ extension Configuration {
         return 4 * (3 * pixels + (parts.max() ?? 0) + longest * longest)
     }
 
+    /// A generous estimate of a thread's scratch memory, in bytes: of a task, its rows in each of the
+    /// forms that they take on their way through a branch, a matrix that is widened, and scores.
+    package var scratchBytes: Int {
+        func block(_ t: TransformerConfiguration) -> Int {
+            max(t.grid.positions, 128) * (6 * t.width + 2 * t.hidden) + t.width * t.hidden
+        }
+        let longest = max(encoder.grid.positions, encoder.grid.time, qformer.queries)
+        let gathered = 128 * 9 * max(encoder.width, qformer.width, initialChannels << 1)
+        let widened = max(
+            qformer.width * qformer.hidden, 9 * encoder.width * encoder.width,
+            9 * qformer.width * qformer.width)
+        return 4
+            * (max(block(encoder), block(decoder)) + gathered + widened + 2 * longest * longest)
+    }
+
+    /// Makes sure that a computation on `count` clips finds its memory.
+    ///
+    /// - Throws: `ModelError.memory`.
+    package func requireWorkingMemory(on device: Device, clips count: Int = 1) throws {
+        let tensors = workingBytes.multipliedReportingOverflow(by: max(count, 1))
+        try device.require(
+            tensors: tensors.overflow ? .max / 4 : tensors.partialValue, scratch: scratchBytes,
+            for: "\(count == 1 ? "a clip" : "\(count) clips") of \(frames) frames of "
+                + "\(width)x\(height)")
+    }
+
     /// Refuses a model whose computation cannot fit into the machine's memory.
     ///
     /// - Throws: `ModelError.memory`.

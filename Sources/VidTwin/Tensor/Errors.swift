@@ -1,3 +1,5 @@
+import VidTwinKernels
+
 /// What can be wrong with a model's description, weights or input. Checkpoint files have
 /// `CheckpointError`, which says what is wrong with the file as such.
 public enum ModelError: Error, CustomStringConvertible, Sendable {
@@ -23,6 +25,10 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     case weights(path: String, missing: [String], unexpected: [String], misshapen: [Misshapen])
     /// No memory for something of this size.
     case memory(what: String, bytes: Int)
+    /// A precision that cannot hold the model.
+    case precision(String)
+    /// A fault below the model: of the library that multiplies.
+    case computation(String)
     /// NaN or infinity among the results.
     case nonFinite(what: String, count: Int, of: Int)
     /// Latents or frames that do not have the model's shape.
@@ -46,12 +52,24 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
                 misshapen.map { "\($0.name): expected \($0.expected), found \($0.found)" })
             return lines.joined(separator: "\n")
         case .memory(let what, let bytes):
-            return "no memory for \(what): \(bytes) bytes asked for"
+            return "no memory for \(what)" + (bytes > 0 ? ": \(bytes) bytes asked for" : "")
+        case .precision(let problem), .computation(let problem):
+            return problem
         case .nonFinite(let what, let count, let total):
             return "\(what): \(count) of \(total) values are NaN or infinite; nothing of this clip "
                 + "is written"
         case .shape(let what, let expected, let found):
             return "\(what): expected shape \(expected), found \(found)"
+        }
+    }
+
+    /// The error of the kernels in the model's words; any other as it is.
+    static func of(_ error: any Error) -> any Error {
+        switch error {
+        case ProductError.memory(let what, let bytes): ModelError.memory(what: what, bytes: bytes)
+        case ProductError.unsupported(let problem): ModelError.precision(problem)
+        case ProductError.library(let problem): ModelError.computation(problem)
+        default: error
         }
     }
 

@@ -193,7 +193,7 @@ package final class TrainableValues: @unchecked Sendable {
             let matrix: PackedMatrix
             if use == .convolution {
                 guard let rows = AlignedBuffer(count: count) else {
-                    throw ProductError(description: "no memory for \(4 * count) bytes")
+                    throw ProductError.memory(what: name, bytes: 4 * count)
                 }
                 channelsLast(value.pointer, shape, into: rows.pointer)
                 matrix = try pack(rows.pointer, outputs, inputs, direction)

@@ -38,8 +38,8 @@ enum ExitStatus {
         case let error as ModelError:
             Log.error("\(error)")
             switch error {
-            case .configuration, .notFound, .weights: return badModel
-            case .memory, .nonFinite, .shape: return failure
+            case .configuration, .notFound, .weights, .precision: return badModel
+            case .memory, .computation, .nonFinite, .shape: return failure
             }
         case let error as CheckpointError:
             Log.error("\(error)")
