@@ -32,7 +32,8 @@ TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
-.PHONY: help deps test-deps build demo test test-build cpu-levels check lint format readme examples bench \
+.PHONY: help deps test-deps build demo test test-build cpu-levels check debug-build \
+	lint format readme examples bench \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
@@ -97,6 +98,8 @@ check: lint build readme examples train-check abi frei0r-test filter-check
 SWIFT_SOURCES := Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
 lint: deps
 	$(SWIFT) format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+	bash .ci/lint-layers
+	bash .ci/lint-commits
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel $(SWIFT_SOURCES)
