@@ -53,6 +53,14 @@ struct ModelOptions: ParsableArguments {
         return try ModelFiles(chosen: model).paths
     }
 
+    /// The configuration file that the options name, or the checkpoint that carries one.
+    func configurationPath() throws -> String {
+        if let config { return config }
+        return try checkpoint == nil
+            ? ModelFiles(chosen: model).configuration
+            : open(saysNotes: false).files.configuration
+    }
+
     /// Opens the files that the options name.
     func open(saysNotes: Bool = true) throws -> OpenedModel {
         let opened: OpenedModel
@@ -82,7 +90,7 @@ struct ModelOptions: ParsableArguments {
 
     /// Builds a model with random weights in the place of the checkpoint's.
     func load(randomWeights seed: UInt64) throws -> VidTwinModel {
-        let path = try config ?? ModelFiles(chosen: model).configuration
+        let path = try configurationPath()
         let configuration = try Configuration(path: path)
         for note in configuration.notes { Log.notice("\(path): \(note)") }
         return try load("\(path) with random weights") {
