@@ -18,16 +18,19 @@ public final class Checkpoint: Sendable {
     /// The text pairs of a .safetensors header (`__metadata__`).
     public let metadata: [String: String]
     private let contents: Contents
+    private let file: MappedFile
     /// Names of whole numbers `NAME` that stand for their product with `NAME.scale`, one scale a row.
     package let scaled: Set<String>
 
     private enum Contents: Sendable {
         case safeTensors(SafeTensors)
+        case sharded(SafeTensorsIndex)
         case pyTorch(PyTorchArchive)
         case legacy(LegacyArchive)
     }
 
-    /// Opens a .safetensors file or a PyTorch archive; the content decides, not the name.
+    /// Opens a .safetensors file, the index of some (`.safetensors.index.json`) or a PyTorch archive;
+    /// the content decides, not the name.
     ///
     /// PyTorch's format from before 1.6, in which a flipped bit goes unnoticed, is refused unless
     /// `allowingLegacy`: metric networks are published in it, models are not.
@@ -35,8 +38,13 @@ public final class Checkpoint: Sendable {
     /// - Throws: `CheckpointError`.
     public init(path: String, allowingLegacy: Bool = false) throws {
         self.path = path
-        let file = try MappedFile(path: path)
+        file = try MappedFile(path: path)
         switch FileKind(file.bytes) {
+        case _ where path.hasSuffix(SafeTensorsIndex.ending):
+            let index = try SafeTensorsIndex(file)
+            tensors = index.tensors.mapValues(\.info)
+            metadata = [:]
+            contents = .sharded(index)
         case .zip:
             let archive = try PyTorchArchive(file)
             tensors = archive.tensors.mapValues(\.info)
@@ -74,6 +82,12 @@ public final class Checkpoint: Sendable {
         self.scaled = scaled
     }
 
+    /// The SHA-256 of the file, or of the digests of the files that it is in; reads all of it.
+    package var sha256: String {
+        if case .sharded(let index) = contents { return index.sha256 }
+        return FileDigest.sha256(file.bytes)
+    }
+
     /// Where the scales of a tensor of whole numbers are.
     package static func scaleName(_ name: String) -> String { "\(name).scale" }
 
@@ -106,9 +120,23 @@ public final class Checkpoint: Sendable {
 }
 
 extension Checkpoint {
+    /// Calls `body` with a tensor's elements as they stand in the file.
+    ///
+    /// - Returns: what `body` does; nil where they do not stand there in order and aligned.
+    package func withElements<Element, Result>(
+        _ name: String, of: Element.Type, _ body: (UnsafePointer<Element>) throws -> Result
+    ) throws -> Result? {
+        switch contents {
+        case .safeTensors(let file): try file.withElements(name, body)
+        case .sharded(let index): try index.file(name)?.withElements(name, body) ?? nil
+        default: nil
+        }
+    }
+
     private func readNumbers(_ name: String, into base: UnsafeMutablePointer<Float>) throws {
         switch contents {
         case .safeTensors(let file): file.read(name, into: base)
+        case .sharded(let index): index.file(name)?.read(name, into: base)
         case .pyTorch(let archive): try archive.read(name, into: base)
         case .legacy(let archive): archive.read(name, into: base)
         }

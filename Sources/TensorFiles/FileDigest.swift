@@ -14,6 +14,13 @@ public enum FileDigest {
         return digest
     }
 
+    /// The SHA-256 of bytes in memory as 64 hexadecimal digits.
+    static func sha256(_ bytes: UnsafeRawBufferPointer) -> String {
+        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
+        EVP_Digest(bytes.baseAddress, bytes.count, &digest, &length, EVP_sha256(), nil)
+        return hexadecimal(digest)
+    }
+
     private static func hexadecimal(_ digest: [UInt8]) -> String {
         let digits = Array("0123456789abcdef")
         return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })

@@ -77,6 +77,20 @@ struct SafeTensors: Sendable {
         }
     }
 
+    /// Calls `body` with the elements of a tensor, if they are aligned.
+    func withElements<Element, Result>(
+        _ name: String, _ body: (UnsafePointer<Element>) throws -> Result
+    ) throws -> Result? {
+        guard let entry = tensors[name], let base = file.bytes.baseAddress,
+            MemoryLayout<Element>.stride == entry.info.type.byteCount
+        else { return nil }
+        let start = base + entry.range.lowerBound
+        guard Int(bitPattern: start) % MemoryLayout<Element>.alignment == 0 else { return nil }
+        file.prefetch(entry.range)
+        defer { file.release(entry.range) }
+        return try body(start.assumingMemoryBound(to: Element.self))
+    }
+
     func read(_ name: String, into destination: UnsafeMutablePointer<Float>) {
         guard let entry = tensors[name], let base = file.bytes.baseAddress else { return }
         file.prefetch(entry.range)

@@ -58,7 +58,7 @@ struct SafeTensorsHeader {
     }
 
     /// `{ "key": value, ... }`, where `value` reads each value.
-    private mutating func object(
+    mutating func object(
         _ value: (inout SafeTensorsHeader, String) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         try expect("{")
@@ -97,7 +97,7 @@ struct SafeTensorsHeader {
         return numbers
     }
 
-    private mutating func string() throws(CheckpointError) -> String {
+    mutating func string() throws(CheckpointError) -> String {
         try expect("\"")
         var text: [UInt8] = []
         while at < bytes.count, bytes[at] != UInt8(ascii: "\"") {
@@ -162,11 +162,28 @@ struct SafeTensorsHeader {
         while at < bytes.count, [32, 9, 10, 13].contains(bytes[at]) { at += 1 }
     }
 
-    private mutating func accept(_ character: Unicode.Scalar) -> Bool {
+    mutating func accept(_ character: Unicode.Scalar) -> Bool {
         skipSpace()
         guard at < bytes.count, bytes[at] == UInt8(ascii: character) else { return false }
         at += 1
         return true
+    }
+
+    /// The next byte that is no space.
+    var peek: UInt8? {
+        mutating get {
+            skipSpace()
+            return at < bytes.count ? bytes[at] : nil
+        }
+    }
+
+    /// Goes past a number or a word.
+    mutating func skipPlain() throws(CheckpointError) {
+        let start = at
+        while at < bytes.count, ![32, 9, 10, 13].contains(bytes[at]),
+            !",:]}{[\"".utf8.contains(bytes[at])
+        { at += 1 }
+        if at == start { throw failure("a value") }
     }
 
     private mutating func expect(_ character: Unicode.Scalar) throws(CheckpointError) {

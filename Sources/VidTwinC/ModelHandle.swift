@@ -32,22 +32,19 @@ final class ModelHandle: Sendable {
                 "threads", expected: "1 to 1024, or 0 for all CPUs", found: "\(options.threads)")
         }
         let precision = try ModelHandle.precision(options.precision)
-        let files = try ModelHandle.files(options)
+        let opened = try ModelHandle.open(options)
         let log = HostLog(options.log, options.log_user)
-        let configuration = try Configuration(path: files.configuration)
-        for note in configuration.notes { log.notice("\(files.configuration): \(note)") }
-        try configuration.checkWorkingMemory()
-        let checkpoint = try Checkpoint(path: files.checkpoint)
-        model = try VidTwinModel(
-            configuration: configuration, checkpoint: checkpoint,
+        for note in opened.notes { log.notice(note) }
+        try opened.configuration.checkWorkingMemory()
+        model = try opened.model(
             device: Device(threads: options.threads == 0 ? nil : Int(options.threads)),
             precision: precision)
         log.debug(
-            "\(files.checkpoint): \(model.parameterCount) weights, \(precision.means), "
+            "\(opened.files.checkpoint): \(model.parameterCount) weights, \(precision.means), "
                 + "\(model.device.threads) threads")
     }
 
-    private static func files(_ options: vidtwin_model_options) throws -> ModelFiles {
+    private static func open(_ options: vidtwin_model_options) throws -> OpenedModel {
         let config = options.config.map { String(path: $0) }
         let checkpoint = options.checkpoint.map { String(path: $0) }
         let name = options.model.map { String(path: $0) }
@@ -60,15 +57,17 @@ final class ModelHandle: Sendable {
                 throw CallError.argument(
                     "config and checkpoint", expected: "both", found: "config alone, \(config)")
             }
-            return try ModelFiles(chosen: name)
+            return try OpenedModel(ModelFiles(chosen: name))
         }
-        if let config { return ModelFiles(configuration: config, checkpoint: checkpoint) }
-        guard let files = try ModelFiles(checkpoint: checkpoint) else {
+        if let config {
+            return try OpenedModel(ModelFiles(configuration: config, checkpoint: checkpoint))
+        }
+        guard let opened = try OpenedModel(checkpoint: checkpoint) else {
             throw CallError.argument(
                 "config and checkpoint", expected: "both, or a checkpoint with its configuration",
                 found: "\(checkpoint), which carries none and has none of its name beside it")
         }
-        return files
+        return opened
     }
 
     private static func precision(_ value: Int32) throws -> Precision {

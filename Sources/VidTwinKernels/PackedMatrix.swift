@@ -43,11 +43,7 @@ package final class PackedMatrix: Sendable {
             kernels.to_bf16(
                 wide.pointer, buffer.elements(of: UInt16.self), layout.byteCount / 4)
         case .int8:
-            guard inputs <= PackedMatrix.longestSum else {
-                let most = PackedMatrix.longestSum
-                throw ProductError.unsupported(
-                    "int8 products have at most \(most) inputs, found \(inputs)")
-            }
+            try PackedMatrix.checkSum(inputs)
             let whole = try PackedMatrix.memory(count)
             let numbers = whole.elements(of: Int8.self)
             let (scales, sums) = (
@@ -77,6 +73,69 @@ package final class PackedMatrix: Sendable {
         let turned = try ProductLayout.plain([inputs, outputs], .float32, strides: [1, inputs])
         try self.init(
             outputs: inputs, inputs: outputs, rows: rows, format: format, layout: turned)
+    }
+
+    /// Packs bfloat16 `rows`, which are `[outputs, inputs]` in row-major order and not kept; the bits
+    /// are those that packing the same values as float32 gives.
+    package convenience init(
+        outputs: Int, inputs: Int, bfloat16 rows: UnsafePointer<UInt16>
+    ) throws {
+        guard ProductSupport.multipliesBFloat16 else {
+            // Here the library moves no elements of 16 bits.
+            let wide = try PackedMatrix.memory(4 * outputs * inputs)
+            let bits = wide.elements(of: UInt32.self)
+            for i in 0..<outputs * inputs { bits[i] = UInt32(rows[i]) << 16 }
+            try self.init(
+                outputs: outputs, inputs: inputs, rows: wide.pointer, format: .bfloat16)
+            return
+        }
+        let library = ProductLibrary.shared
+        let layout = try library.layout(
+            PackedMatrix.shape(outputs: outputs, inputs: inputs, .bfloat16))
+        let buffer = try PackedMatrix.memory(layout.byteCount)
+        try library.pack(
+            rows, try ProductLayout.plain([outputs, inputs], .bfloat16), into: buffer.pointer,
+            as: layout)
+        self.init(outputs, inputs, .bfloat16, buffer, scales: nil, sums: nil)
+    }
+
+    /// Packs whole `numbers` of −127…127, which are `[outputs, inputs]` in row-major order and stand
+    /// for their product with their row's scale; neither is kept.
+    package convenience init(
+        outputs: Int, inputs: Int, numbers: UnsafePointer<Int8>, scales steps: UnsafePointer<Float>
+    ) throws {
+        try PackedMatrix.checkSum(inputs)
+        let library = ProductLibrary.shared
+        let layout = try library.layout(
+            PackedMatrix.shape(outputs: outputs, inputs: inputs, .int8))
+        let buffer = try PackedMatrix.memory(layout.byteCount)
+        let scales = try PackedMatrix.memory(4 * outputs)
+        let sums = try PackedMatrix.memory(4 * outputs)
+        for o in 0..<outputs {
+            scales.pointer[o] = steps[o]
+            var sum: Int32 = 0
+            for i in o * inputs..<(o + 1) * inputs { sum &+= Int32(numbers[i]) }
+            sums.elements(of: Int32.self)[o] = sum
+        }
+        try library.pack(
+            numbers, try ProductLayout.plain([outputs, inputs], .signed8), into: buffer.pointer,
+            as: layout)
+        self.init(outputs, inputs, .int8, buffer, scales: scales, sums: sums)
+    }
+
+    private init(
+        _ outputs: Int, _ inputs: Int, _ format: WeightFormat, _ buffer: AlignedBuffer,
+        scales: AlignedBuffer?, sums: AlignedBuffer?
+    ) {
+        (self.outputs, self.inputs, self.format) = (outputs, inputs, format)
+        (self.buffer, self.scales, self.sums) = (buffer, scales, sums)
+    }
+
+    private static func checkSum(_ inputs: Int) throws {
+        guard inputs <= longestSum else {
+            throw ProductError.unsupported(
+                "int8 products have at most \(longestSum) inputs, found \(inputs)")
+        }
     }
 
     /// Inputs whose products, 255 by 127 each, are sure to fit a sum of 32 bits.

@@ -8,6 +8,25 @@ package protocol WeightSource: Sendable {
     var shapes: [String: [Int]] { get }
     /// Writes a tensor's values as float32 in row-major order; called from several threads.
     func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws
+    /// Calls `body` with a tensor's values as they are stored, where that is a narrow form which can be
+    /// packed as it is; the values are checked.
+    ///
+    /// - Returns: whether it was called.
+    func withStored(_ name: String, _ body: (StoredWeights) throws -> Void) throws -> Bool
+}
+
+extension WeightSource {
+    /// Most sources have float32 only.
+    package func withStored(
+        _ name: String, _ body: (StoredWeights) throws -> Void
+    ) throws -> Bool { false }
+}
+
+/// Values in a narrow form, in row-major order.
+package enum StoredWeights {
+    case bfloat16(UnsafePointer<UInt16>)
+    /// Whole numbers of −127…127 that stand for their product with their row's scale.
+    case int8(UnsafePointer<Int8>, scales: UnsafePointer<Float>)
 }
 
 /// A cursor into the weights of a model that is being built: layers take their parameters by
@@ -137,6 +156,7 @@ package final class WeightPlan {
         _ parameter: Parameter, _ source: any WeightSource, _ precision: Precision,
         training: Training
     ) throws {
+        if training == .none, try packStored(parameter, source, precision) { return }
         let (count, outputs) = (parameter.count, parameter.shape.first ?? 1)
         func memory() throws -> AlignedBuffer {
             guard let buffer = AlignedBuffer(count: count) else {
@@ -172,6 +192,44 @@ package final class WeightPlan {
             channelsLast(values.pointer, parameter.shape, into: rows.pointer)
             try pack(rows, quantisable: false)
         }
+    }
+
+    /// Packs a matrix as it is stored, where that is the form wanted: to the bits that the way over
+    /// float32 gives.
+    private static func packStored(
+        _ parameter: Parameter, _ source: any WeightSource, _ precision: Precision
+    ) throws -> Bool {
+        let format: WeightFormat
+        switch parameter.use {
+        case .plain: return false
+        case .matrix(let quantisable): format = precision.format(quantisable: quantisable)
+        case .convolution: format = precision.format(quantisable: false)
+        }
+        let outputs = parameter.shape.first ?? 1
+        let inputs = parameter.count / max(outputs, 1)
+        var packed: PackedMatrix?
+        _ = try source.withStored(parameter.name) { stored in
+            switch (stored, format) {
+            case (.bfloat16(let rows), .bfloat16) where parameter.use == .convolution:
+                guard let turned = AlignedBuffer(count: (parameter.count + 1) / 2) else {
+                    throw ModelError.memory(what: parameter.name, bytes: parameter.count * 2)
+                }
+                let elements = turned.elements(of: UInt16.self)
+                channelsLast(rows, parameter.shape, into: elements)
+                packed = try withExtendedLifetime(turned) {
+                    try PackedMatrix(outputs: outputs, inputs: inputs, bfloat16: elements)
+                }
+            case (.bfloat16(let rows), .bfloat16):
+                packed = try PackedMatrix(outputs: outputs, inputs: inputs, bfloat16: rows)
+            case (.int8(let numbers, let scales), .int8):
+                packed = try PackedMatrix(
+                    outputs: outputs, inputs: inputs, numbers: numbers, scales: scales)
+            default: break
+            }
+        }
+        guard let packed else { return false }
+        parameter.fill(.packed(packed))
+        return true
     }
 
     /// The error of each task, written by the task alone.

@@ -13,7 +13,7 @@ public struct Conversion {
     /// Where the metadata holds the SHA-256 of the source.
     package static let sourceKey = "vidtwin.source_sha256"
 
-    private let source: Checkpoint
+    private let source: any WeightSource
     private let precision: Precision
     private let plan: WeightPlan
     private let metadata: [String: String]
@@ -22,22 +22,24 @@ public struct Conversion {
     /// Checks that the files fit each other.
     ///
     /// - Throws: `ModelError` and `CheckpointError`, as loading the model does.
-    public init(_ files: ModelFiles, precision: Precision) throws {
+    public init(_ opened: OpenedModel, precision: Precision) throws {
         self.precision = precision
-        sources = [files.checkpoint, files.configuration].compactMap { FileIdentity(path: $0) }
-        source = try Checkpoint(path: files.checkpoint)
-        let configuration = try Configuration(path: files.configuration)
-        plan = VidTwinModel.plan(configuration)
+        sources = opened.files.paths.compactMap { FileIdentity(path: $0) }
+        source = opened.source
+        plan = VidTwinModel.plan(opened.configuration)
         try plan.verify(source, unused: VidTwinModel.isUnused)
-        let text =
-            try files.configuration == files.checkpoint
-            ? source.metadata[Conversion.configurationKey] ?? ""
-            : String(decoding: Configuration.contents(of: files.configuration), as: UTF8.self)
         metadata = [
             "format": "pt", "vidtwin.precision": precision.rawValue,
-            Conversion.configurationKey: text,
-            Conversion.sourceKey: try files.checkpointSHA256(),
+            Conversion.configurationKey: try opened.configurationText(),
+            Conversion.sourceKey: opened.checkpointSHA256,
         ]
+    }
+
+    /// Opens two files and checks that they fit each other.
+    ///
+    /// - Throws: `ModelError` and `CheckpointError`, as loading the model does.
+    public init(_ files: ModelFiles, precision: Precision) throws {
+        try self.init(OpenedModel(files), precision: precision)
     }
 
     /// Writes the file, which has its name when it is complete; what is there is replaced, unless it

@@ -20,50 +20,20 @@ public struct ModelFiles: Sendable, Equatable {
         (self.configuration, self.checkpoint) = (configuration, checkpoint)
     }
 
-    /// A checkpoint whose configuration can be found: it carries it (`Conversion` wrote it), or there
-    /// is a `config.yaml` or a file of the checkpoint's name beside it, or one of that name among the
-    /// installed configurations. Nil where there is none.
-    ///
-    /// - Throws: `CheckpointError`.
-    public init?(checkpoint: String) throws {
-        if try Checkpoint(path: checkpoint).metadata[Conversion.configurationKey] != nil {
-            self.init(configuration: checkpoint, checkpoint: checkpoint)
-            return
-        }
+    /// A configuration for a checkpoint: a `config.yaml` or a file of its name beside it, or one of that
+    /// name among the installed ones.
+    static func configuration(beside checkpoint: String) -> String? {
         let parts = checkpoint.split(separator: "/", omittingEmptySubsequences: false)
         let folder = parts.dropLast().map { $0 + "/" }.joined()
         let name = parts.last?.split(separator: ".").dropLast().joined(separator: ".") ?? ""
         let places =
             ["\(folder)config.yaml", "\(folder)\(name).yaml"]
             + ModelFiles.installed("configs/vidtwin/\(name).yaml")
-        guard let found = places.first(where: { ModelFiles.isReadable($0) }) else { return nil }
-        self.init(configuration: found, checkpoint: checkpoint)
+        return places.first { ModelFiles.isReadable($0) }
     }
 
-    /// The SHA-256 of the configuration's text: of the file, or of what a converted checkpoint carries of
-    /// it.
-    ///
-    /// - Throws: `CheckpointError`.
-    public func configurationSHA256() throws -> String {
-        if configuration.hasSuffix(".safetensors"),
-            let text = try Checkpoint(path: configuration).metadata[Conversion.configurationKey]
-        {
-            return FileDigest.sha256(text: text)
-        }
-        return try FileDigest.sha256(path: configuration)
-    }
-
-    /// The SHA-256 that tells the weights from others: that of the file, or of the file that it was
-    /// converted from.
-    ///
-    /// - Throws: `CheckpointError`.
-    public func checkpointSHA256() throws -> String {
-        try Checkpoint(path: checkpoint).metadata[Conversion.sourceKey]
-            ?? FileDigest.sha256(path: checkpoint)
-    }
-
-    /// A folder with `config.yaml` and `model.safetensors`, `model.ckpt` or `model.pt`; or the name
-    /// of such a folder among the installed models.
+    /// A folder with `config.yaml` and `model.safetensors`, `model.safetensors.index.json`,
+    /// `model.ckpt` or `model.pt`; or the name of such a folder among the installed models.
     ///
     /// - Throws: `ModelError.notFound`.
     public init(named name: String) throws {
@@ -71,7 +41,9 @@ public struct ModelFiles: Sendable, Equatable {
         for folder in folders {
             let configuration = "\(folder)/config.yaml"
             guard ModelFiles.isReadable(configuration) else { continue }
-            for file in ["model.safetensors", "model.ckpt", "model.pt"]
+            for file in [
+                "model.safetensors", "model.safetensors.index.json", "model.ckpt", "model.pt",
+            ]
             where ModelFiles.isReadable("\(folder)/\(file)") {
                 self.init(configuration: configuration, checkpoint: "\(folder)/\(file)")
                 return

@@ -1,4 +1,3 @@
-public import TensorFiles
 import VidTwinKernels
 
 /// VidTwin: clips to structure and dynamics latents and back (CVPR 2025, arXiv 2412.17726;
@@ -67,29 +66,6 @@ public final class VidTwinModel: Sendable {
         let plan = WeightPlan()
         _ = Parts(Weights(plan), configuration)
         return plan
-    }
-
-    /// Checks that a checkpoint's names and shapes fit a configuration, without reading its values.
-    ///
-    /// - Returns: the number of weights, position tables apart.
-    /// - Throws: `ModelError.weights` with every name that does not fit.
-    public static func parameterCount(
-        _ configuration: Configuration, _ checkpoint: Checkpoint
-    ) throws -> Int {
-        let plan = plan(configuration)
-        try plan.verify(checkpoint, unused: isUnused)
-        return plan.weightCount
-    }
-
-    /// Builds the model and fills it with a checkpoint's weights, strictly.
-    ///
-    /// - Throws: `ModelError.weights` with every name that does not fit, `ModelError.memory` where its
-    ///   weights, or the computation of one clip, would not find their memory, or `CheckpointError`.
-    public convenience init(
-        configuration: Configuration, checkpoint: Checkpoint, device: Device,
-        precision: Precision = .float32
-    ) throws {
-        try self.init(configuration, weights: checkpoint, device: device, precision: precision)
     }
 
     /// Names that published checkpoints hold and the model never uses.

@@ -34,7 +34,7 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     /// Latents or frames that do not have the model's shape.
     case shape(what: String, expected: [Int], found: [Int])
 
-    /// One or more lines: what, where, expected, found.
+    /// One line: what, where, expected, found; `details` has every name.
     public var description: String {
         switch self {
         case .configuration(let path, let key, let expected, let found):
@@ -44,13 +44,13 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
                 + "model.ckpt or model.pt; looked in "
                 + places.prefix(6).joined(separator: ", ")
         case .weights(let path, let missing, let unexpected, let misshapen):
-            var lines = ["\(path): the weights do not fit the configuration"]
-            lines += ModelError.list("missing", missing)
-            lines += ModelError.list("unexpected", unexpected)
-            lines += ModelError.list(
-                "of another shape",
-                misshapen.map { "\($0.name): expected \($0.expected), found \($0.found)" })
-            return lines.joined(separator: "\n")
+            let kinds = [
+                ModelError.summary("missing", missing),
+                ModelError.summary("unexpected", unexpected),
+                ModelError.summary("of another shape", misshapen.map(ModelError.words)),
+            ]
+            return "\(path): the weights do not fit the configuration: "
+                + kinds.compactMap(\.self).joined(separator: "; ")
         case .memory(let what, let bytes):
             return "no memory for \(what)" + (bytes > 0 ? ": \(bytes) bytes asked for" : "")
         case .precision(let problem), .computation(let problem):
@@ -73,8 +73,22 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
         }
     }
 
-    private static func list(_ title: String, _ names: [String]) -> [String] {
-        if names.isEmpty { return [] }
-        return ["  \(title) (\(names.count)):"] + names.map { "    \($0)" }
+    /// Every name that does not fit, a line each; empty for other errors.
+    public var details: [String] {
+        guard case .weights(_, let missing, let unexpected, let misshapen) = self else { return [] }
+        return missing.map { "missing: \($0)" } + unexpected.map { "unexpected: \($0)" }
+            + misshapen.map { "of another shape: \(ModelError.words($0))" }
+    }
+
+    private static func words(_ name: Misshapen) -> String {
+        "\(name.name): expected \(name.expected), found \(name.found)"
+    }
+
+    /// How many names there are, and the first.
+    private static func summary(_ kind: String, _ names: [String]) -> String? {
+        guard let first = names.first else { return nil }
+        return names.count == 1
+            ? "1 name is \(kind), \(first)"
+            : "\(names.count) names are \(kind), the first is \(first)"
     }
 }

@@ -217,8 +217,8 @@ package final class TrainableValues: @unchecked Sendable {
 }
 
 /// A convolution's weights with the channels last: `[O, I, k…] -> [O, k…, I]`.
-package func channelsLast(
-    _ x: UnsafePointer<Float>, _ shape: [Int], into y: UnsafeMutablePointer<Float>
+package func channelsLast<Element>(
+    _ x: UnsafePointer<Element>, _ shape: [Int], into y: UnsafeMutablePointer<Element>
 ) {
     let (outputs, inputs, taps) = (shape[0], shape[1], shape.dropFirst(2).reduce(1, *))
     for o in 0..<outputs {

@@ -47,7 +47,9 @@ struct Bench: ParsableCommand {
             return
         }
         let start = Clock.now
-        let loaded = try model.load(randomWeights: randomWeights)
+        let loaded =
+            try randomWeights.map { try model.load(randomWeights: $0) }
+            ?? model.load(try model.open())
         let loadSeconds = Clock.now - start
         let report = BenchReport(
             loaded, try Benchmark(loaded, clips: clips), loadSeconds: loadSeconds,

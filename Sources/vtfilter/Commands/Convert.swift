@@ -27,6 +27,12 @@ struct Convert: ParsableCommand {
         help: ArgumentHelp("Instead: a bundled model or a folder.", valueName: "name|folder"))
     var model: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Take the averaged weights (model_ema.*) of a checkpoint that has them beside the others."
+        ))
+    var ema = false
+
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp("The file to write, .safetensors.", valueName: "file"))
@@ -69,12 +75,13 @@ struct Convert: ParsableCommand {
         _ = Interruption(.atOnce)
         var options = ModelOptions()
         (options.checkpoint, options.config, options.model) = (source, config, model)
-        let files = try options.files()
+        options.ema = ema
+        let opened = try options.open()
         let start = Clock.now
         let file = try NewFile(
             output, overwrite: overwrite,
-            inputs: files.paths.compactMap { FileIdentity(path: $0) })
-        try Conversion(files, precision: precision.precision).write(to: file)
+            inputs: opened.files.paths.compactMap { FileIdentity(path: $0) })
+        try Conversion(opened, precision: precision.precision).write(to: file)
         Log.notice(
             "\(output.visible): \(precision.rawValue)\(size), in "
                 + "\(Clock.format(Clock.now - start)) s")

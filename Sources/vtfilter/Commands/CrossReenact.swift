@@ -90,12 +90,12 @@ struct CrossReenact: ParsableCommand {
             throw VideoIOError.badInput(url: url, problem: String(cString: strerror(errno)))
         }
         let interruption = Interruption()
-        let files = try model.files()
-        let loaded = try model.load()
+        let opened = try model.open()
+        let loaded = try model.load(opened)
         var known: ModelIdentity?
         let identity = { () throws -> ModelIdentity in
             if let known { return known }
-            let found = try ModelIdentity(loaded, files)
+            let found = ModelIdentity(opened)
             known = found
             return found
         }
@@ -115,7 +115,7 @@ struct CrossReenact: ParsableCommand {
             throw VideoIOError.usage("--show inputs: latents have no pictures to show")
         }
         let c = loaded.configuration
-        let inputs = [structure, dynamics] + files.paths
+        let inputs = [structure, dynamics] + opened.files.paths
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, interruption.reading)

@@ -72,13 +72,13 @@ struct Decode: ParsableCommand {
     func run() throws {
         words.configureLog()
         let interruption = Interruption()
-        let files = try model.files()
-        let loaded = try model.load()
-        let identity = try ModelIdentity(loaded, files)
+        let opened = try model.open()
+        let loaded = try model.load(opened)
+        let identity = ModelIdentity(opened)
         let source = try LatentInput(input)
         let reader = try source.clips(named: name, interruption.reading)
         let told = try Progress(
-            progress, quiet: words.quiet, total: nil, inputs: [input] + files.paths)
+            progress, quiet: words.quiet, total: nil, inputs: [input] + opened.files.paths)
         var sink: FrameSink?
         var fault: (any Error)?
         do {
@@ -93,7 +93,7 @@ struct Decode: ParsableCommand {
                 let open =
                     try sink
                     ?? openSink(
-                        sample.info, loaded, inputs: [input] + files.paths, interruption)
+                        sample.info, loaded, inputs: [input] + opened.files.paths, interruption)
                 sink = open
                 let clip = try loaded.decode(latents, part: wanted)
                 told.wrote(try open.write(clip, sample, loaded))

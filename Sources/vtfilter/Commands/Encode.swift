@@ -71,8 +71,8 @@ struct Encode: ParsableCommand {
     func run() throws {
         streams.words.configureLog()
         let interruption = Interruption()
-        let files = try model.files()
-        let loaded = try model.load()
+        let opened = try model.open()
+        let loaded = try model.load(opened)
         let c = loaded.configuration
         let step = stride ?? c.frames
         if step > c.frames {
@@ -80,18 +80,19 @@ struct Encode: ParsableCommand {
                 "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
         }
         try layout.check(c)
-        let identity = try ModelIdentity(loaded, files)
+        let identity = ModelIdentity(opened)
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
         let output = try NewFile.latents(
             streams.output, overwrite: streams.file.overwrite,
-            inputs: [streams.input] + files.paths, interruption.reading)
+            inputs: [streams.input] + opened.files.paths, interruption.reading)
         let isArchive = streams.output.hasSuffix(".safetensors")
         let stream = LatentWriter(try output.open(), type: latentDtype)
         let archive = try LatentArchiveWriter(output, type: latentDtype)
         let progress = try Progress(
             streams.progress, quiet: streams.words.quiet,
-            total: streams.expectedFrames(reader.stream), inputs: [streams.input] + files.paths)
+            total: streams.expectedFrames(reader.stream),
+            inputs: [streams.input] + opened.files.paths)
 
         let video = reader.stream.resampled(to: streams.sampleRate)
         let sampleName =

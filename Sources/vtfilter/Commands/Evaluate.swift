@@ -172,7 +172,7 @@ struct Evaluate: ParsableCommand {
         if json != nil || csv != nil || report != nil {
             var paths = entries.map(\.path) + merge + lpips
             paths += [meta, reference, distorted].compactMap(\.self)
-            if merge.isEmpty && !isComparison { paths += try model.files().paths }
+            if merge.isEmpty && !isComparison { paths += try model.paths() }
             inputs = Set(paths.compactMap { FileIdentity(path: $0) })
         }
         func open(_ path: String?) throws -> NewFile? {
@@ -245,14 +245,14 @@ struct Evaluate: ParsableCommand {
             entries = entries.indices.filter { $0 % shard.count == shard.index - 1 }
                 .map { entries[$0] }
         }
-        let files = try model.files()
-        let loaded = try model.load()
+        let opened = try model.open()
+        let loaded = try model.load(opened)
         let c = loaded.configuration
         let about = EvaluationDocument.Model(
-            config: files.configuration,
-            configSHA256: try files.configurationSHA256(),
-            checkpoint: files.checkpoint,
-            checkpointSHA256: try files.checkpointSHA256(),
+            config: opened.files.configuration,
+            configSHA256: try opened.configurationSHA256(),
+            checkpoint: opened.files.checkpoint,
+            checkpointSHA256: opened.checkpointSHA256,
             precision: loaded.precision.rawValue,
             weights: loaded.parameterCount,
             latentNumbersPerClip: c.latentCounts.structure + c.latentCounts.dynamics,

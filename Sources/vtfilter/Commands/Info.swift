@@ -16,16 +16,16 @@ struct Info: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelOptions
 
+    @OptionGroup(title: "Words") var words: WordOptions
+
     @Flag(help: "As JSON.")
     var json = false
 
     func run() throws {
+        words.configureLog()
         if let latents { return try describe(latents) }
-        let files = try model.files()
-        let configuration = try Configuration(path: files.configuration)
-        let checkpoint = try Checkpoint(path: files.checkpoint)
-        let weights = try VidTwinModel.parameterCount(configuration, checkpoint)
-        let summary = Summary(files, configuration, checkpoint, weights: weights)
+        let opened = try model.open(saysNotes: false)
+        let summary = Summary(opened, weights: try opened.parameterCount())
         if json {
             try StandardOutput.print(try JSONText.pretty(summary))
         } else {
@@ -91,11 +91,10 @@ private struct Summary: Encodable {
     let compressionRate: Double
     let notes: [String]
 
-    init(
-        _ files: ModelFiles, _ c: Configuration, _ checkpoint: Checkpoint, weights: Int
-    ) {
-        config = files.configuration
-        self.checkpoint = files.checkpoint
+    init(_ opened: OpenedModel, weights: Int) {
+        let (c, checkpoint) = (opened.configuration, opened.checkpoint)
+        config = opened.files.configuration
+        self.checkpoint = opened.files.checkpoint
         self.weights = weights
         weightsInFile = checkpoint.tensors.values.lazy
             .filter { !$0.name.contains("pos_embed") && !$0.name.hasPrefix("loss.") }
@@ -110,7 +109,7 @@ private struct Summary: Encodable {
         (dynamicsXShape, dynamicsYShape) = (c.dynamicsXShape, c.dynamicsYShape)
         latentNumbers = c.latentCounts.structure + c.latentCounts.dynamics
         compressionRate = c.compressionRate
-        notes = c.notes
+        notes = opened.notes
     }
 
     var text: String {

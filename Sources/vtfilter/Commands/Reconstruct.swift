@@ -58,8 +58,8 @@ struct Reconstruct: ParsableCommand {
     func run() throws {
         streams.words.configureLog()
         let interruption = Interruption()
-        let files = try model.files()
-        let loaded = try model.load()
+        let opened = try model.open()
+        let loaded = try model.load(opened)
         if overlap >= loaded.configuration.frames {
             throw VideoIOError.usage(
                 "--overlap \(overlap): expected 0 to \(loaded.configuration.frames - 1)")
@@ -83,10 +83,11 @@ struct Reconstruct: ParsableCommand {
         }
         let shown = PictureSize(width: frame.width * (show == nil ? 1 : 2), height: frame.height)
         let writer = try streams.openOutput(
-            like: stream, shown, undoing: streams.fit, inputs: files.paths, interruption.reading)
+            like: stream, shown, undoing: streams.fit, inputs: opened.files.paths,
+            interruption.reading)
         let progress = try Progress(
             streams.progress, quiet: streams.words.quiet, total: streams.expectedFrames(stream),
-            inputs: [streams.input] + files.paths)
+            inputs: [streams.input] + opened.files.paths)
         var options = Session.Options()
         options.part = part
         options.samplingSeed = sample ? seed ?? 0 : nil

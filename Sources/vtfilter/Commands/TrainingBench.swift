@@ -30,7 +30,7 @@ struct TrainingBenchOptions: ParsableArguments {
 
     /// Measures `clips` batches of the model's configuration, its weights made up.
     func report(_ options: ModelOptions, clips batches: Int) throws -> TrainingBenchReport {
-        let path = try options.config ?? options.files().configuration
+        let path = try options.configurationPath()
         let configuration = try Configuration(path: path)
         let precision = options.precision.precision
         guard precision != .int8 else {

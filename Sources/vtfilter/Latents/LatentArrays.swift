@@ -124,9 +124,9 @@ struct ModelIdentity {
     let configSHA256: String
     let checkpointSHA256: String
 
-    init(_ model: VidTwinModel, _ files: ModelFiles) throws {
-        configSHA256 = model.configuration.fingerprint
-        checkpointSHA256 = try files.checkpointSHA256()
+    init(_ opened: OpenedModel) {
+        configSHA256 = opened.configuration.fingerprint
+        checkpointSHA256 = opened.checkpointSHA256
     }
 
     /// Refuses latents of another model, unless forced (then only shapes must agree).

@@ -9,7 +9,8 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("checkpoint"), .customLong("ckpt")],
-        help: ArgumentHelp("Its weights: .ckpt, .pt or .safetensors.", valueName: "file"))
+        help: ArgumentHelp(
+            "Its weights: .ckpt, .pt, .safetensors or .safetensors.index.json.", valueName: "file"))
     var checkpoint: String?
 
     @Option(
@@ -18,6 +19,12 @@ struct ModelOptions: ParsableArguments {
                 + "$VIDTWIN_MODEL, else \(ModelFiles.bundledName)).",
             valueName: "name|folder"))
     var model: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "Take the averaged weights (model_ema.*) of a checkpoint that has them beside the others."
+        ))
+    var ema = false
 
     @Option(help: "f32, bf16, int8, or auto: bf16 where the CPU has instructions for it, else f32.")
     var precision: PrecisionOption = .auto
@@ -40,52 +47,68 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// The files that the options name.
-    func files() throws -> ModelFiles {
-        if let checkpoint {
-            if let config { return ModelFiles(configuration: config, checkpoint: checkpoint) }
-            guard let files = try ModelFiles(checkpoint: checkpoint) else {
+    /// The files that the options name, before they are opened.
+    func paths() throws -> [String] {
+        if let checkpoint { return [checkpoint] + (config.map { [$0] } ?? []) }
+        return try ModelFiles(chosen: model).paths
+    }
+
+    /// The configuration file that the options name, or the checkpoint that carries one.
+    func configurationPath() throws -> String {
+        if let config { return config }
+        return try checkpoint == nil
+            ? ModelFiles(chosen: model).configuration
+            : open(saysNotes: false).files.configuration
+    }
+
+    /// Opens the files that the options name.
+    func open(saysNotes: Bool = true) throws -> OpenedModel {
+        let opened: OpenedModel
+        if let checkpoint, let config {
+            opened = try OpenedModel(
+                ModelFiles(configuration: config, checkpoint: checkpoint), averaged: ema)
+        } else if let checkpoint {
+            guard let found = try OpenedModel(checkpoint: checkpoint, averaged: ema) else {
                 throw ValidationError(
                     "--config and --checkpoint go together; \(checkpoint) carries no configuration, "
                         + "and none of its name is beside it")
             }
-            return files
-        }
-        if config != nil {
+            opened = found
+        } else if config != nil {
             throw ValidationError("--config and --checkpoint go together; --checkpoint is missing")
+        } else {
+            opened = try OpenedModel(ModelFiles(chosen: model), averaged: ema)
         }
-        return try ModelFiles(chosen: model)
+        if saysNotes { for note in opened.notes { Log.notice(note) } }
+        return opened
     }
 
-    /// Loads the model; a seed for random weights takes the place of the checkpoint.
-    func load(randomWeights: UInt64? = nil) throws -> VidTwinModel {
-        let start = Clock.now
-        let (device, precision) = (Device(threads: threads), precision.precision)
-        let (model, what): (VidTwinModel, String)
-        if let randomWeights {
-            let path = try config ?? files().configuration
-            model = try VidTwinModel(
-                configuration: try configuration(path), randomSeed: randomWeights, device: device,
-                precision: precision)
-            what = "\(path) with random weights"
-        } else {
-            let files = try files()
-            model = try VidTwinModel(
-                configuration: try configuration(files.configuration),
-                checkpoint: try Checkpoint(path: files.checkpoint), device: device,
-                precision: precision)
-            what = files.checkpoint
+    /// Builds the model of opened files.
+    func load(_ opened: OpenedModel) throws -> VidTwinModel {
+        try load(opened.files.checkpoint) { try opened.model(device: $0, precision: $1) }
+    }
+
+    /// Builds a model with random weights in the place of the checkpoint's.
+    func load(randomWeights seed: UInt64) throws -> VidTwinModel {
+        let path = try configurationPath()
+        let configuration = try Configuration(path: path)
+        for note in configuration.notes { Log.notice("\(path): \(note)") }
+        return try load("\(path) with random weights") {
+            try VidTwinModel(
+                configuration: configuration, randomSeed: seed, device: $0, precision: $1)
         }
+    }
+
+    private func load(
+        _ what: String, _ build: (Device, Precision) throws -> VidTwinModel
+    ) throws -> VidTwinModel {
+        let start = Clock.now
+        let precision = precision.precision
+        let model = try build(Device(threads: threads), precision)
         Log.debug(
             "model \(what): \(model.parameterCount) weights, \(precision.means)"
                 + "\(self.precision == .auto ? " (auto)" : ""), "
                 + "\(model.device.threads) threads, loaded in \(Clock.format(Clock.now - start)) s")
         return model
-    }
-
-    private func configuration(_ path: String) throws -> Configuration {
-        let configuration = try Configuration(path: path)
-        for note in configuration.notes { Log.notice("\(path): \(note)") }
-        return configuration
     }
 }
