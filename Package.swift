@@ -69,9 +69,12 @@ let package = Package(
             name: "VideoIO", dependencies: ["CFFmpeg", "TensorFiles"], swiftSettings: strict),
 
         // Training: apart, so that libvidtwin.so carries none of it.
+        .target(name: "CVidTwinTraining"),
         .target(
             name: "VidTwinTraining",
-            dependencies: ["VidTwin", "VidTwinKernels", "TensorFiles", "VideoIO"],
+            dependencies: [
+                "CVidTwinTraining", "VidTwin", "VidTwinKernels", "TensorFiles", "VideoIO",
+            ],
             swiftSettings: strict),
 
         .executableTarget(

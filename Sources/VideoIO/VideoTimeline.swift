@@ -18,7 +18,9 @@ package struct VideoTimeline: Sendable {
     package init(path: String, cancellation: Cancellation) throws(VideoIOError) {
         let options = InputOptions(url: path)
         let source = try ByteSource(url: path, cancellation: cancellation, opened: nil)
-        let opened = try InputOpener(options, source).open()
+        var opener = InputOpener(options, source)
+        opener.measuresRates = false  // which looks at packets
+        let opened = try opener.open()
         var context: UnsafeMutablePointer<AVFormatContext>? = opened.context
         var decoder: UnsafeMutablePointer<AVCodecContext>? = opened.decoder
         var packet = av_packet_alloc()

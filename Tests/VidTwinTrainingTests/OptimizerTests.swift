@@ -52,6 +52,27 @@ struct OptimizerTests {
         }
     }
 
+    @Test(arguments: [0, 0.3, 0.9]) func `eight weights at a time give the bits of the formula`(
+        _ beta: Double
+    ) {
+        var random = SplitMix64(seed: 3)
+        let (p, g, m) = (random.floats(37), random.floats(37), random.floats(37))
+        let v = random.floats(37).map { abs($0) }
+        for kind in [AdamOptions.Kind.adam, .adamW] {
+            let options = AdamOptions(kind: kind, betas: (beta, 0.9), weightDecay: 0.1)
+            let rule = AdamRule<Float>(options, rate: 0.01, step: 3, gradientScale: 0.37)
+            var (a, b) = ((p: p, m: m, v: v), (p: p, m: m, v: v))
+            a.m.withUnsafeMutableBufferPointer {
+                rule(&a.p, g, beta == 0 ? nil : $0.baseAddress, &a.v, count: 37)
+            }
+            b.m.withUnsafeMutableBufferPointer {
+                rule.step(&b.p, g, beta == 0 ? nil : $0.baseAddress, &b.v, count: 37)
+            }
+            #expect(a.p == b.p && a.m == b.m && a.v == b.v)
+            #expect(a.p != p)
+        }
+    }
+
     @Test func `the optimizer in float32 follows the golden traces`() throws {
         for trace in try TrainingGoldens.rows("adam", as: [Trace].self) {
             let parameter = try trainable("p", [6], trace.start.floats)

@@ -69,6 +69,12 @@ struct SettingsTests {
         #expect(found.optimizer == AdamOptions(kind: .adam, betas: (0.9, 0.99), weightDecay: 1e-4))
         #expect(found.batchSize == 6 && found.discriminatorRate.maximum == 1.6e-4)
         #expect(paper.notes.contains { $0.contains("batch_size: 2 becomes 6") })
+        var small = try SettingsSource(
+            files: ["\(Fixtures.repository)/configs/vidtwin/vidtwin_small_training.yaml"])
+        small.set("data.params.train.params.data_dir", text: "/v")
+        small.apply(.paper)
+        let warm = try settings(small).generatorRate
+        #expect(warm.warmUp == 5000 && warm.warmUpPart == nil)
         var repo = try source()
         repo.apply(.repo)
         #expect(repo.notes.isEmpty, "\(repo.notes)")  // it is the file's own

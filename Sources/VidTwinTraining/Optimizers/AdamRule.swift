@@ -1,3 +1,4 @@
+import CVidTwinTraining
 import Glibc
 
 /// Which of PyTorch's optimizers, and its constants.
@@ -77,6 +78,18 @@ package struct AdamRule<Number: BinaryFloatingPoint> {
                 p[i] = weight - size * mean / (square.squareRoot() / root + epsilon)
             }
         }
+    }
+
+    /// The same for float32, most of it eight weights at a time, to the same bits.
+    package func step(
+        _ p: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
+        _ m: UnsafeMutablePointer<Float>?, _ v: UnsafeMutablePointer<Float>, count: Int
+    ) where Number == Float {
+        var constants = vt_adam(
+            gradient_scale: gradientScale, coupled_decay: coupledDecay, keep: keep, beta1: beta1,
+            rest1: rest1, beta2: beta2, rest2: rest2, size: size, root: root, epsilon: epsilon)
+        let done = vt_adam_step(p, g, m, v, count, &constants)
+        self(p + done, g + done, m.map { $0 + done }, v + done, count: count - done)
     }
 
     @inline(__always)

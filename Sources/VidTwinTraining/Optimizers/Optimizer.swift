@@ -105,7 +105,7 @@ package final class Optimizer {
             let (index, range) = (pieces[task].parameter, pieces[task].range)
             guard active[index], let state = states[index] else { return }
             let (values, start) = (values(index), range.lowerBound)
-            rules[index](
+            rules[index].step(
                 values.value.pointer + start, values.gradient.pointer + start,
                 state.mean.map { $0.pointer + start }, state.square.pointer + start,
                 count: range.count)

@@ -90,6 +90,12 @@ package struct SettingsSource {
             ] + schedule("g", "0", isPaper ? "1.6e-4" : "3.0e-05")
             + schedule("d", isPaper ? "0" : "1.0e-05", isPaper ? "1.6e-4" : "1.5e-05")
         for (key, text) in values { change(key, .scalar(text, quoted: false), preset) }
+        for which in ["g", "d"] {  // which would count in place of the steps
+            let rate = "\(model).lr_scheduler_config_\(which).params.warmup_rate"
+            if tree[rate.split(separator: ".").map(String.init)] != nil {
+                change(rate, .scalar("null", quoted: false), preset)
+            }
+        }
         let betas = (isPaper ? ["0.9", "0.99"] : ["0", "0.9"]).map {
             ConfigurationTree.scalar($0, quoted: false)
         }
@@ -99,6 +105,9 @@ package struct SettingsSource {
     private mutating func change(_ key: String, _ value: ConfigurationTree, _ preset: Preset) {
         let path = key.split(separator: ".").map(String.init)
         let old = tree[path]
+        // Classes are told by their last word.
+        let word: (String) -> String? = { $0.split(separator: ".").last.map(String.init) }
+        if key.hasSuffix(".target"), let old, word(old.words) == word(value.words) { return }
         let same =
             old?.words == value.words
             || Double(old?.words ?? "").map { $0 == Double(value.words) } ?? false

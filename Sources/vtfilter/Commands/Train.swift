@@ -131,7 +131,7 @@ struct Train: ParsableCommand {
     func run() throws {
         words.configureLog()
         let settings = try settings()
-        for note in settings.notes { Log.debug(note) }
+        for note in settings.notes { Log.notice(note) }
         let interruption = Interruption()
         SaveRequest.listen()
         var requests = Trainer.Requests()
