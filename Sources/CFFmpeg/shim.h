@@ -18,6 +18,7 @@
 // Macros that Swift does not import, as constants.
 static const int64_t vt_no_pts = AV_NOPTS_VALUE;
 static const int vt_error_eof = AVERROR_EOF;
+static const int vt_error_data = AVERROR_INVALIDDATA;
 static const int vt_error_exit = AVERROR_EXIT;
 static const int vt_error_again = AVERROR(EAGAIN);
 static const int vt_error_io = AVERROR(EIO);
@@ -128,3 +129,6 @@ static inline const AVRational *vt_frame_rates(const AVCodec *codec) {
     return codec->supported_framerates;
 #endif
 }
+
+// A bit field.
+static inline int vt_index_entry_size(const AVIndexEntry *entry) { return entry->size; }

@@ -10,8 +10,8 @@ final class ByteSink {
     /// Whether libav can go back in what it wrote.
     let isSeekable: Bool
 
-    private let file: NewFile
-    private let output: Descriptor
+    private var file: NewFile
+    private var output: Descriptor
 
     /// Opens a file or pipe to write; one that is `input`, or another input of the options, is
     /// refused.
@@ -59,6 +59,19 @@ final class ByteSink {
     }
 
     deinit { abandon() }
+
+    /// Ends this file and goes on with another.
+    func goOn(with next: NewFile) throws(VideoIOError) {
+        avio_flush(context)
+        if let failure { throw failure }
+        do throws(NewFileError) {
+            try file.finish()
+            output = try next.open()
+        } catch {
+            throw VideoIOError(error)
+        }
+        file = next
+    }
 
     /// Everything was written: the file gets its name.
     func finish() throws(VideoIOError) {

@@ -18,15 +18,25 @@ final class ByteSource {
     /// Device and file numbers, to tell whether an output is the same file.
     let identity: FileIdentity
 
+    /// The pictures of a sequence, which are read as one stream.
+    private var following: ArraySlice<String> = []
+    private var gap: String?
+    /// Why a sequence ends before its last picture.
+    private(set) var ending: VideoIOError?
+    private(set) var identities: [FileIdentity] = []
+
     private let url: String
-    private let descriptor: Int32
+    private var descriptor: Int32
     private let ownsDescriptor: Bool
     let cancellation: Cancellation
 
     private var start: ArraySlice<UInt8>
+    private var head: [UInt8] = []  // of a pipe: what its container promised
+    private static let headBytes = 8192
 
     init(
-        url: String, cancellation: Cancellation, opened: (descriptor: Int32, start: [UInt8])? = nil
+        url: String, cancellation: Cancellation,
+        opened: (descriptor: Int32, start: [UInt8])? = nil, pictures: PictureSequence? = nil
     ) throws(VideoIOError) {
         self.url = url
         self.cancellation = cancellation
@@ -34,7 +44,7 @@ final class ByteSource {
         if let opened {
             descriptor = opened.descriptor
         } else {
-            descriptor = url == "-" ? 0 : try ByteSource.open(url)
+            descriptor = url == "-" ? 0 : try ByteSource.open(pictures?.paths.first ?? url)
         }
         start = (opened?.start ?? [])[...]
         var status = stat()
@@ -47,7 +57,14 @@ final class ByteSource {
             throw .badInput(url: url, problem: "expected a file or a pipe, found a folder")
         }
         identity = FileIdentity(status)
-        isSeekable = kind == S_IFREG && start.isEmpty && lseek(descriptor, 0, SEEK_CUR) == 0
+        if let pictures {
+            following = pictures.paths.dropFirst()
+            gap = pictures.gap
+            identities = pictures.paths.compactMap { FileIdentity(path: $0) }
+        }
+        isSeekable =
+            pictures == nil && kind == S_IFREG && start.isEmpty
+            && lseek(descriptor, 0, SEEK_CUR) == 0
         size = isSeekable ? Int64(status.st_size) : nil
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()
@@ -95,6 +112,7 @@ final class ByteSource {
         if !start.isEmpty {
             let part = start.prefix(count)
             for (i, byte) in part.enumerated() { buffer[i] = byte }
+            remember(buffer, part.count)
             start = start.dropFirst(part.count)
             position += Int64(part.count)
             return Int32(truncatingIfNeeded: part.count)
@@ -115,16 +133,64 @@ final class ByteSource {
             }
             let got = Glibc.read(descriptor, buffer, count)
             if got > 0 {
+                if !isSeekable { remember(buffer, got) }
                 position += Int64(got)
                 return Int32(truncatingIfNeeded: got)
             }
+            if got == 0, nextPicture() { continue }
             if got == 0 {
+                if let size, position < size {
+                    failure = .badInput(
+                        url: url,
+                        problem: "became shorter while it was read: expected \(size) bytes, found "
+                            + "\(position)")
+                }
                 ended = true
                 return vt_error_eof
             }
             if errno == EINTR || errno == EAGAIN { continue }
             return fail(String(cString: strerror(errno)))
         }
+    }
+
+    /// Goes on with the next picture of a sequence.
+    private func nextPicture() -> Bool {
+        guard let path = following.popFirst() else {
+            if let gap { ending = .badInput(url: url, problem: gap) }
+            return false
+        }
+        do throws(VideoIOError) {
+            let next = try ByteSource.open(path)
+            close(descriptor)
+            descriptor = next
+            if let problem = WholePicture.problem(next) {
+                ending = .badInput(url: path, problem: problem)
+                following = []
+                gap = nil
+                return false
+            }
+            return true
+        } catch {
+            ending = error
+            return false
+        }
+    }
+
+    private func remember(_ buffer: UnsafeMutablePointer<UInt8>, _ count: Int) {
+        let room = min(ByteSource.headBytes - head.count, count)
+        if room > 0 { head += UnsafeBufferPointer(start: buffer, count: room) }
+    }
+
+    /// Bytes at a place of a file, or of the beginning of a pipe; fewer where there are no more.
+    func bytes(at offset: Int64, count: Int) -> [UInt8] {
+        guard offset >= 0 else { return [] }
+        if !isSeekable {
+            let start = Int(min(offset, Int64(head.count)))
+            return Array(head[start..<min(start + count, head.count)])
+        }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = pread(descriptor, &bytes, count, Int(offset))
+        return Array(bytes.prefix(max(got, 0)))
     }
 
     private func cancelled() -> Int32 {

@@ -121,6 +121,8 @@ final class CopiedTrack: @unchecked Sendable {  // nothing is changed after it i
     let disposition: Int32
     /// The bytes of a cover.
     let picture: [UInt8]
+    /// Whether its data comes in packets, rather than at once.
+    var hasPackets: Bool { kind == .sound || kind == .subtitle }
     /// For messages: `audio track 2 (flac, jpn)`.
     let name: String
 

@@ -1,4 +1,5 @@
 import CFFmpeg
+import TensorFiles
 
 /// Finds out what an input is and opens a decoder for its video.
 struct InputOpener {
@@ -6,7 +7,6 @@ struct InputOpener {
         let context: UnsafeMutablePointer<AVFormatContext>
         let decoder: UnsafeMutablePointer<AVCodecContext>
         let videoIndex: Int32
-        let audioIndex: Int32?
         var info: VideoStreamInfo
         /// Whether the header alone said everything.
         let isDescribed: Bool
@@ -56,20 +56,19 @@ struct InputOpener {
         if stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC != 0 {
             throw bad("expected video, found \(format) with the picture of a cover only")
         }
-        let audio = av_find_best_stream(open, AVMEDIA_TYPE_AUDIO, -1, video, nil, 0)
-        for index in 0..<Int(open.pointee.nb_streams)
-        where index != Int(video) && index != Int(audio) {
-            open.pointee.streams[index]?.pointee.discard = AVDISCARD_ALL
+        let copied = options.copiesTracks ? CopiedTracks(open, video: video) : nil
+        let wanted = Set((copied?.tracks ?? []).filter(\.hasPackets).map(\.index) + [video])
+        for index in 0..<Int32(clamping: open.pointee.nb_streams) where !wanted.contains(index) {
+            open.pointee.streams[Int(index)]?.pointee.discard = AVDISCARD_ALL
         }
         var info = try describe(
-            format, open, stream, audio: audio >= 0 ? open.pointee.streams[Int(audio)] : nil)
+            format, open, stream, copied: copied)
         let packets = PacketReader(open)
         if measuresRates { try findRate(&info, open, stream, video, packets) }
         let decoder = try openDecoder(codec, stream)
         succeeded = true
         return Opened(
             context: open, decoder: decoder, videoIndex: video,
-            audioIndex: audio >= 0 ? audio : nil,
             info: info, isDescribed: isDescribed, packets: packets)
     }
 
@@ -100,7 +99,7 @@ struct InputOpener {
 
     private func openContainer() throws(VideoIOError) -> UnsafeMutablePointer<AVFormatContext>? {
         var format: UnsafePointer<AVInputFormat>?
-        if let name = options.format {
+        if let name = options.format, !options.isPictures {
             format = av_find_input_format(name)
             if format == nil { throw .usage("-f \(name): no such input format") }
         } else {
@@ -123,7 +122,7 @@ struct InputOpener {
         // Whatever the content says, no other file or address is opened.
         allocated.pointee.io_open = { _, _, _, _, _ in vt_error_access }
         allocated.pointee.protocol_whitelist = av_strdup("none")
-        allocated.pointee.max_streams = 64
+        allocated.pointee.max_streams = 256
         var settings: OpaquePointer?
         defer { av_dict_free(&settings) }
         func set(_ key: String, _ value: String?) {
@@ -133,6 +132,8 @@ struct InputOpener {
             set("video_size", options.size?.description)
             set("pixel_format", options.pixelFormat)
             set("framerate", options.frameRate?.description)
+        } else if options.isPictures {
+            set("framerate", (options.frameRate ?? Rational(25, 1)).description)
         }
         let code = avformat_open_input(&context, "", format, &settings)
         if code < 0 {  // libav has freed the context
@@ -192,7 +193,7 @@ struct InputOpener {
 
     private func describe(
         _ format: String, _ context: UnsafeMutablePointer<AVFormatContext>,
-        _ stream: UnsafeMutablePointer<AVStream>, audio: UnsafeMutablePointer<AVStream>?
+        _ stream: UnsafeMutablePointer<AVStream>, copied: CopiedTracks?
     ) throws(VideoIOError) -> VideoStreamInfo {
         guard let parameters = stream.pointee.codecpar else {
             throw .failure(url: options.url, problem: "no memory")
@@ -226,7 +227,7 @@ struct InputOpener {
             timeBase: Rational(timeBase), frameRate: known ? Rational(rate) : nil,
             sampleAspect: traits.orientation.upright(aspect),
             frameCount: frameCount(stream, parameters),
-            audio: audio.flatMap { AudioStreamInfo($0) }, pixelFormatID: pixelFormat,
+            copied: copied, pixelFormatID: pixelFormat,
             colorSpace: options.matrix.map {
                 AVColorSpace(rawValue: UInt32(max(av_color_space_from_name($0), 0)))
             } ?? parameters.pointee.color_space,
@@ -236,6 +237,7 @@ struct InputOpener {
             colorPrimaries: parameters.pointee.color_primaries,
             colorTransfer: parameters.pointee.color_trc, identity: source.identity)
         info.traits = traits
+        info.pictures = source.identities
         return info
     }
 
@@ -256,6 +258,13 @@ struct InputOpener {
 extension InputOptions {
     var isRaw: Bool { format == "rawvideo" }
 
+    /// Whether the input is pictures in files of their own, by the format or by a name with a number
+    /// in it that is no file's.
+    var isPictures: Bool {
+        format == "image2"
+            || format == nil && PicturePattern(url) != nil && FileIdentity(path: url) == nil
+    }
+
     /// Options that go together, and values that mean something.
     func check() throws(VideoIOError) {
         if isRaw {
@@ -268,7 +277,7 @@ extension InputOptions {
                     "raw frames are never guessed: -f rawvideo needs \(missing.joined(separator: ", "))"
                 )
             }
-        } else if size != nil || pixelFormat != nil || frameRate != nil {
+        } else if size != nil || pixelFormat != nil || frameRate != nil && !isPictures {
             throw .usage(
                 "-s, --pix-fmt and -r describe raw frames and need -f rawvideo; other input "
                     + "describes itself")

@@ -1,6 +1,7 @@
 import CFFmpeg
 import Glibc
 import Synchronization
+import TensorFiles
 
 /// What libav itself writes to standard error. It is a setting of the whole process, so only a
 /// program should touch it, never a library.
@@ -33,7 +34,10 @@ public enum LibavMessages {
             var prefix: Int32 = 1
             av_log_format_line2(object, level, format, arguments, &line, 1024, &prefix)
             let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            if shown { _ = write(2, bytes, bytes.count) }
+            if shown {
+                let visible = Array(String(decoding: bytes, as: UTF8.self).visibleLines.utf8)
+                _ = write(2, visible, visible.count)
+            }
             if level <= AV_LOG_ERROR {
                 LibavMessages.remember(String(decoding: bytes, as: UTF8.self))
             }
@@ -50,6 +54,15 @@ public enum LibavMessages {
         errors.withLock {
             if !words.isEmpty, $0[pthread_self()] != nil { $0[pthread_self()] = words }
         }
+    }
+
+    /// The last error that libav says on this thread during a call that throws nothing.
+    static func words<Value>(of call: () -> Value) -> (Value, String?) {
+        errors.withLock { $0[pthread_self()] = "" }
+        defer { errors.withLock { $0[pthread_self()] = nil } }
+        let value = call()
+        let words = errors.withLock { $0[pthread_self()] } ?? ""
+        return (value, words.isEmpty ? nil : words)
     }
 
     /// The last error that libav says on this thread during a call, where a program listens.

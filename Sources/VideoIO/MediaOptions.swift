@@ -94,6 +94,8 @@ public struct InputOptions: Sendable {
     public var skip = 0
     /// Frames to deliver at most.
     public var frames: Int?
+    /// Whether other tracks are passed on; who sets it takes them (`VideoReader.takeCopied`).
+    public var copiesTracks = true
     /// Whether frames that are made of two fields are made whole.
     public var deinterlaces = false
 
@@ -146,6 +148,8 @@ public struct OutputOptions: Sendable {
     public var size: PictureSize?
     /// The encoder or codec (`libx264`, `ffv1`); the container's default where nil.
     public var codec: String?
+    /// The encoder or codec of sound that is encoded anew; it is copied as it is where nil.
+    public var audioCodec: String?
     /// Constant quality, for encoders that have it: libx264 takes 0 (lossless) to 51.
     public var crf: Int?
     /// Longest time between two frames, in seconds, that is filled by repeating one.
@@ -154,6 +158,8 @@ public struct OutputOptions: Sendable {
     public var overwrite = false
     /// Files that are read and must not be replaced, besides the video itself.
     public var inputs: [String] = []
+    /// Whether frames are left out at the start or the end, so that the times of chapters are wrong.
+    public var isCut = false
     /// Ends waiting for whoever reads a pipe.
     public var cancellation: Cancellation?
 

@@ -3,6 +3,7 @@ import CFFmpeg
 /// Container, codec and pixel format of an output, from what is asked for, the file name and the
 /// input.
 struct OutputTarget {
+    let container: OutputContainer
     let format: UnsafePointer<AVOutputFormat>
     let codec: UnsafePointer<AVCodec>
     let pixelFormat: AVPixelFormat
@@ -12,13 +13,18 @@ struct OutputTarget {
     var name: String { String(cString: format.pointee.name) }
 
     init(_ options: OutputOptions, like stream: VideoStreamInfo) throws(VideoIOError) {
-        format = try OutputTarget.container(options, stream)
+        let container = try OutputContainer(options, stream)
+        (self.container, format) = (container, container.format)
         let name = String(cString: format.pointee.name)
         let isRaw = ["rawvideo", "nut"].contains(name)
         var id = isRaw ? AV_CODEC_ID_RAWVIDEO : format.pointee.video_codec
+        if container.isPictures { id = container.pictureCodec(options.url) }
         if id == AV_CODEC_ID_H263 { id = AV_CODEC_ID_H264 }  // which takes any size
         // Where the default is H.264, the one encoder whose quality setting is known.
         var preferred = id == AV_CODEC_ID_H264 ? avcodec_find_encoder_by_name("libx264") : nil
+        if container.isPictures, id == AV_CODEC_ID_WEBP {
+            preferred = avcodec_find_encoder_by_name("libwebp")  // not all frames in one file
+        }
         if let asked = options.codec {
             let named = avcodec_descriptor_get_by_name(asked).flatMap {
                 avcodec_find_encoder($0.pointee.id)
@@ -42,7 +48,10 @@ struct OutputTarget {
             throw .usage("--output-pix-fmt \(asked): no such pixel format")
         }
         let isFile = !isRaw && name != "yuv4mpegpipe"
-        let follow = isFile ? OutputPixelFormat.file(stream, codec) : stream.pixelFormatID
+        let follow =
+            container.isPictures
+            ? OutputTarget.picture(stream, codec)
+            : isFile ? OutputPixelFormat.file(stream, codec) : stream.pixelFormatID
         pixelFormat = try OutputTarget.supported(
             wanted ?? follow, asked: wanted != nil, codec, name, stream.bitDepth)
         if stream.hasAlpha {
@@ -56,29 +65,21 @@ struct OutputTarget {
         }
     }
 
+    /// What pictures are made of: RGB, but where the codec has none.
+    private static func picture(
+        _ stream: VideoStreamInfo, _ codec: UnsafePointer<AVCodec>
+    ) -> AVPixelFormat {
+        switch codec.pointee.id {
+        case AV_CODEC_ID_MJPEG: av_get_pix_fmt("yuvj444p")
+        case AV_CODEC_ID_WEBP: av_get_pix_fmt("yuv420p")
+        default: stream.bitDepth > 8 ? vt_rgb48 : vt_rgb24
+        }
+    }
+
     private static func hasAlpha(_ format: AVPixelFormat) -> Bool {
         av_pix_fmt_desc_get(format).map {
             $0.pointee.flags & UInt64(AV_PIX_FMT_FLAG_ALPHA) != 0
         } ?? false
-    }
-
-    private static func container(
-        _ options: OutputOptions, _ stream: VideoStreamInfo
-    ) throws(VideoIOError) -> UnsafePointer<AVOutputFormat> {
-        if let asked = options.format {
-            guard let format = av_guess_format(asked, nil, nil) else {
-                throw .usage("--output-format \(asked): no such output format")
-            }
-            return format
-        }
-        if options.url != "-", let format = av_guess_format(nil, options.url, nil) { return format }
-        // To a pipe, the input's own format where a pipe can hold it, else NUT, which keeps
-        // timestamps and audio.
-        let own = stream.format == "rawvideo" || stream.format == "yuv4mpegpipe"
-        guard let format = av_guess_format(own ? stream.format : "nut", nil, nil) else {
-            throw .failure(url: options.url, problem: "libavformat lacks a format for pipes")
-        }
-        return format
     }
 
     /// The format itself where codec and container take it, else the nearest that they do.

@@ -42,9 +42,11 @@ public enum VideoFiles {
 
     /// Whether a regular file holds video: moving pictures, not one still or a cover.
     public static func hasVideo(_ path: String) -> Bool {
+        var options = InputOptions(url: path)
+        options.copiesTracks = false
         guard
             let reader = try? VideoReader(
-                InputOptions(url: path), fit: .stretch, size: nil, cancellation: Cancellation()),
+                options, fit: .stretch, size: nil, cancellation: Cancellation()),
             (try? reader.next()) != nil
         else { return false }
         return (try? reader.next()) != nil

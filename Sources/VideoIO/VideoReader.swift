@@ -20,18 +20,20 @@ public final class VideoReader {
     private var packet: UnsafeMutablePointer<AVPacket>?
     private var frame: UnsafeMutablePointer<AVFrame>?
     private let videoIndex: Int32
-    private let audioIndex: Int32?
+    private let timeBases: [Int32: Rational]  // of the tracks that are copied
     private let packets: PacketReader
     private var first: UnsafeMutablePointer<AVFrame>?  // looked at, and not yet given
     private var deinterlacer: Deinterlacer?
     private var converter: PixelConverter?
-    private var audio: [AudioPacket] = []
-    private var audioBytes = 0
+    private var copied: [CopiedPacket] = []
+    private var copiedBytes = 0
 
     private var read = 0  // frames decoded
     private var delivered = 0
     private var draining = false
     private var pending: VideoIOError?
+    private var hasGoodFrame = false
+    private var damagedFirst = false
     private var wholeUntil: Int64 = 0  // where the last whole packet ended
     private var lastPTS: Int64?
     private var nextPTS: Int64 = 0
@@ -48,13 +50,15 @@ public final class VideoReader {
         self.fit = fit
         try options.check()
         let source = try ByteSource(
-            url: options.url, cancellation: cancellation, opened: options.opened)
+            url: options.url, cancellation: cancellation, opened: options.opened,
+            pictures: options.isPictures ? try PictureSequence(options.url) : nil)
         self.source = source
         let opened = try InputOpener(options, source).open()
         context = opened.context
         decoder = opened.decoder
         videoIndex = opened.videoIndex
-        audioIndex = opened.audioIndex
+        let tracks = opened.info.copied?.tracks.filter(\.hasPackets) ?? []
+        timeBases = Dictionary(tracks.map { ($0.index, $0.timeBase) }) { first, _ in first }
         stream = opened.info
         packets = opened.packets
         self.size = size ?? opened.info.size
@@ -150,13 +154,13 @@ public final class VideoReader {
                 + "frame\(read == 1 ? "" : "s")")
     }
 
-    /// The audio packets that came up since the last call, in their order.
-    public func takeAudio() -> [AudioPacket] {
+    /// The packets of other tracks that came up since the last call, in their order.
+    public func takeCopied() -> [CopiedPacket] {
         defer {
-            audio.removeAll(keepingCapacity: true)
-            audioBytes = 0
+            copied.removeAll(keepingCapacity: true)
+            copiedBytes = 0
         }
-        return audio.filter(isKept)
+        return copied.filter(isKept)
     }
 
     /// Where it reads from, for messages.
@@ -182,8 +186,12 @@ public final class VideoReader {
         while true {
             av_frame_unref(frame)
             let code = avcodec_receive_frame(decoder, frame)
-            if code == 0 { return frame }
+            if code == 0 {
+                look(frame)
+                return frame
+            }
             if code == vt_error_eof {
+                if damagedFirst, !hasGoodFrame { fail("no frame is whole") }
                 if let pending { throw pending }
                 if read == 0 { try checkEmpty() }
                 return nil
@@ -200,22 +208,22 @@ public final class VideoReader {
             return drain()
         }
         av_packet_unref(packet)
-        let code = packets.read(into: packet)
+        let (code, words) = LibavMessages.words { packets.read(into: packet) }
         if let failure = source.failure, code < 0 {
             if case .cancelled = failure { throw failure }
             pending = failure
             return drain()
         }
         if code == vt_error_eof {
-            checkEnd()
+            checkEnd(words)
             return drain()
         }
         if code < 0 {
             fail("expected a packet, found \(libavMessage(code).lowercased())")
             return drain()
         }
-        if packet.pointee.stream_index == audioIndex {
-            return try keepAudio(packet)
+        if timeBases[packet.pointee.stream_index] != nil {
+            return try keep(packet)
         }
         guard packet.pointee.stream_index == videoIndex else { return }
         let expected = rawFrameBytes
@@ -224,10 +232,27 @@ public final class VideoReader {
             return drain()
         }
         wholeUntil = avio_tell(source.context)
+        let isCut = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
         let sent = avcodec_send_packet(decoder, packet)
+        if isCut, hasGoodFrame || sent < 0 { fail("the next packet is damaged or cut off") }
         if sent < 0 {
             fail("decoding failed: \(libavMessage(sent).lowercased())")
-            drain()
+            if sent != vt_error_data { drain() }  // what follows may be whole
+        }
+    }
+
+    /// Damage that the decoder has covered up; not that before the first whole frame of a video,
+    /// whose beginning may be missing.
+    private func look(_ frame: UnsafeMutablePointer<AVFrame>) {
+        let isDamaged =
+            frame.pointee.decode_error_flags != 0
+            || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
+        if !isDamaged {
+            hasGoodFrame = true
+        } else if hasGoodFrame {
+            fail("the next frame is damaged")
+        } else {
+            damagedFirst = true
         }
     }
 
@@ -262,8 +287,19 @@ public final class VideoReader {
     }
 
     /// libav's y4m reader takes a cut-off last frame for the end: what it left tells.
-    private func checkEnd() {
-        guard stream.format == "yuv4mpegpipe", let expected = rawFrameBytes else { return }
+    private func checkEnd(_ words: String?) {
+        guard stream.format == "yuv4mpegpipe", let expected = rawFrameBytes else {
+            pending = pending ?? source.ending
+            let end = InputEnd(source: source, format: stream.format)
+            if pending == nil, let context,
+                let problem = end.problem(context, complaint: words)
+            {
+                pending = .badInput(
+                    url: options.url,
+                    problem: read == 0 ? problem : "after frame \(read): \(problem)")
+            }
+            return
+        }
         let header = 6  // "FRAME\n"; frame headers with parameters only make the remainder longer
         let rest = Int(source.position - wholeUntil)
         if rest > 0 { pending = truncated(expected: expected, found: max(rest - header, 0)) }
@@ -343,36 +379,36 @@ public final class VideoReader {
             duration: duration)
     }
 
-    // MARK: - Audio
+    // MARK: - Other tracks
 
-    private static let maximumAudioBytes = 256 << 20
+    private static let maximumCopiedBytes = 256 << 20
 
-    private func keepAudio(_ packet: UnsafeMutablePointer<AVPacket>) throws(VideoIOError) {
-        guard let kept = AudioPacket(moving: packet) else {
+    private func keep(_ packet: UnsafeMutablePointer<AVPacket>) throws(VideoIOError) {
+        guard let kept = CopiedPacket(moving: packet) else {
             throw .failure(url: options.url, problem: "no memory")
         }
-        audio.append(kept)
-        audioBytes += kept.byteCount
-        if audioBytes > VideoReader.maximumAudioBytes {
+        copied.append(kept)
+        copiedBytes += kept.byteCount
+        if copiedBytes > VideoReader.maximumCopiedBytes {
             throw .badInput(
                 url: options.url,
                 problem: "expected video and audio side by side, found more than "
-                    + "\(VideoReader.maximumAudioBytes >> 20) MB of audio before the next frame")
+                    + "\(VideoReader.maximumCopiedBytes >> 20) MB of audio before the next frame")
         }
     }
 
     /// Whether a packet plays while frames are shown; with --skip it is moved like the frames.
-    private func isKept(_ audio: AudioPacket) -> Bool {
-        guard let info = stream.audio, options.skip > 0 || options.frames != nil else {
+    private func isKept(_ kept: CopiedPacket) -> Bool {
+        guard let timeBase = timeBases[kept.track], options.skip > 0 || options.frames != nil else {
             return true
         }
-        let (packet, base) = (audio.packet, Rational(info.timeBase).value)
+        let (packet, base) = (kept.packet, timeBase.value)
         if packet.pointee.pts == vt_no_pts { return false }
         let start = Double(packet.pointee.pts) * base
         let end = start + Double(packet.pointee.duration) * base
         if options.skip > 0, delivered == 0 || end <= firstSeconds { return false }
         if start >= lastSeconds { return false }
-        let moved = av_rescale_q(shift, stream.timeBase.av, info.timeBase)
+        let moved = av_rescale_q(shift, stream.timeBase.av, timeBase.av)
         packet.pointee.pts &-= moved
         packet.pointee.dts &-= moved
         return true

@@ -23,15 +23,17 @@ public struct VideoStreamInfo: @unchecked Sendable {
     public internal(set) var sampleAspect: Rational
     /// Frames in the stream, where the container or the file's size tells.
     public private(set) var frameCount: Int?
-    /// The audio that is passed through, if there is any.
-    public let audio: AudioStreamInfo?
+    /// What is passed through beside the video; nil where there is nothing.
+    public internal(set) var copied: CopiedTracks?
 
     let pixelFormatID: AVPixelFormat
-    let colorSpace: AVColorSpace
-    let colorRange: AVColorRange
+    var colorSpace: AVColorSpace
+    var colorRange: AVColorRange
     var colorPrimaries: AVColorPrimaries
     var colorTransfer: AVColorTransferCharacteristic
     let identity: FileIdentity?
+    /// The files of a sequence of pictures.
+    var pictures: [FileIdentity] = []
     var traits = PictureTraits()
 
     /// Whether frames are made of two fields.
@@ -79,7 +81,6 @@ public struct VideoStreamInfo: @unchecked Sendable {
         self.frameRate = frameRate
         self.sampleAspect = sampleAspect
         frameCount = nil
-        audio = nil
         pixelFormatID = id
         let known = 0..<256
         colorSpace = AVColorSpace(
@@ -94,53 +95,16 @@ public struct VideoStreamInfo: @unchecked Sendable {
     init(
         format: String, size: PictureSize, pixelFormat: String, bitDepth: Int, hasAlpha: Bool,
         timeBase: Rational, frameRate: Rational?, sampleAspect: Rational, frameCount: Int?,
-        audio: AudioStreamInfo?, pixelFormatID: AVPixelFormat, colorSpace: AVColorSpace,
+        copied: CopiedTracks?, pixelFormatID: AVPixelFormat, colorSpace: AVColorSpace,
         colorRange: AVColorRange, colorPrimaries: AVColorPrimaries,
         colorTransfer: AVColorTransferCharacteristic, identity: FileIdentity
     ) {
         (self.format, self.size, self.pixelFormat) = (format, size, pixelFormat)
         (self.bitDepth, self.hasAlpha, self.timeBase) = (bitDepth, hasAlpha, timeBase)
         (self.frameRate, self.sampleAspect) = (frameRate, sampleAspect)
-        (self.frameCount, self.audio, self.pixelFormatID) = (frameCount, audio, pixelFormatID)
+        (self.frameCount, self.copied, self.pixelFormatID) = (frameCount, copied, pixelFormatID)
         (self.colorSpace, self.colorRange) = (colorSpace, colorRange)
         (self.colorPrimaries, self.colorTransfer) = (colorPrimaries, colorTransfer)
         self.identity = identity
     }
-}
-
-/// An audio stream that is copied packet by packet.
-public final class AudioStreamInfo: @unchecked Sendable {
-    let parameters: UnsafeMutablePointer<AVCodecParameters>
-    let timeBase: AVRational
-
-    init?(_ stream: UnsafeMutablePointer<AVStream>) {
-        guard let copy = avcodec_parameters_alloc() else { return nil }
-        parameters = copy
-        timeBase = stream.pointee.time_base
-        if avcodec_parameters_copy(copy, stream.pointee.codecpar) < 0 { return nil }
-    }
-
-    deinit {
-        var parameters: UnsafeMutablePointer<AVCodecParameters>? = self.parameters
-        avcodec_parameters_free(&parameters)
-    }
-}
-
-/// One packet of audio on its way from input to output.
-public final class AudioPacket: @unchecked Sendable {
-    let packet: UnsafeMutablePointer<AVPacket>
-
-    init?(moving source: UnsafeMutablePointer<AVPacket>) {
-        guard let packet = av_packet_alloc() else { return nil }
-        self.packet = packet
-        av_packet_move_ref(packet, source)
-    }
-
-    deinit {
-        var packet: UnsafeMutablePointer<AVPacket>? = self.packet
-        av_packet_free(&packet)
-    }
-
-    /// Bytes of data.
-    var byteCount: Int { Int(packet.pointee.size) }
 }

@@ -16,7 +16,8 @@ package struct VideoTimeline: Sendable {
     ///
     /// - Throws: `VideoIOError` where it is no video that is read, or a day of it.
     package init(path: String, cancellation: Cancellation) throws(VideoIOError) {
-        let options = InputOptions(url: path)
+        var options = InputOptions(url: path)
+        options.copiesTracks = false
         let source = try ByteSource(url: path, cancellation: cancellation, opened: nil)
         var opener = InputOpener(options, source)
         opener.measuresRates = false  // which looks at packets

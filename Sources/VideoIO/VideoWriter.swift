@@ -1,6 +1,6 @@
 import CFFmpeg
 
-/// Writes RGB frames, and copied audio, as a video like the one they came from.
+/// Writes RGB frames, and what is copied beside them, as a video like the one they came from.
 ///
 /// One thread at a time. A file appears under its name only when `finish` returns.
 public final class VideoWriter {
@@ -25,13 +25,14 @@ public final class VideoWriter {
     private var clock: FrameClock
     private var encoding: VideoEncoder?
     private var held: UnsafeMutablePointer<AVFrame>?  // shown until the next one comes
-    private var early: [AudioPacket] = []  // that came before the first frame's time was known
+    private var early: [CopiedPacket] = []  // that came before the first frame's time was known
     private var written = 0
     private var context: UnsafeMutablePointer<AVFormatContext>?
     private var packet: UnsafeMutablePointer<AVPacket>?
     private var picture: UnsafeMutablePointer<AVFrame>?
     private var converter: PixelConverter?
-    private var hasAudio = false
+    private var tracks: TrackCopier?
+    private var pictures: PictureFiles?
 
     /// Opens an output for frames of `size` and writes its header. Format, rate, colours and audio
     /// are those of `stream`, the input's video, where `options` say nothing else. With `undoing`,
@@ -48,22 +49,42 @@ public final class VideoWriter {
             outputSize == restored ? nil : "scale=\(outputSize.width):\(outputSize.height)"
         let filters = [inverse, scaling].compactMap(\.self)
         restoring = filters.isEmpty ? nil : filters.joined(separator: ",")
-        (self.options, self.stream, self.size) = (options, stream, size)
+        (self.options, self.size) = (options, size)
         let target = try OutputTarget(options, like: stream)
+        var stream = stream
+        if target.container.isPictures {  // as JFIF and WebP have it
+            stream.colorSpace = AVCOL_SPC_SMPTE170M
+            stream.colorRange =
+                target.codec.pointee.id == AV_CODEC_ID_MJPEG ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
+        }
+        self.stream = stream
         clock = FrameClock(stream, target, gap: options.maximumGap, url: options.url)
-        sink = try ByteSink(options, input: stream.identity)
+        pictures = target.container.isPictures ? try PictureFiles(options, stream) : nil
+        if let pictures {
+            sink = try pictures.first()
+        } else {
+            sink = try ByteSink(options, input: stream.identity)
+        }
         notes = target.notes + clock.notes
         packet = av_packet_alloc()
         picture = av_frame_alloc()
         context = avformat_alloc_context()
         guard let context, packet != nil, picture != nil else { throw noMemory }
-        context.pointee.oformat = target.format
+        // Pictures one after the other, in the files that `PictureFiles` makes.
+        context.pointee.oformat =
+            pictures == nil ? target.format : av_guess_format("image2pipe", nil, nil)
         context.pointee.pb = sink.context
+        // Whatever the format, no other file or address is opened.
+        context.pointee.io_open = { _, _, _, _, _ in vt_error_access }
         context.pointee.strict_std_compliance = -1  // y4m with more than 8 bits
         context.pointee.flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_BITEXACT
         try openVideo(target)
-        if let audio = stream.audio { openAudio(audio, target) }
+        let tracks = try TrackCopier(
+            stream.copied, context, target.container, options, isCut: options.isCut)
+        self.tracks = tracks
+        notes += tracks.notes
         try writeHeader(target)
+        try check(tracks.writeCovers(), "writing the cover")
     }
 
     deinit {
@@ -113,6 +134,11 @@ public final class VideoWriter {
     private func writeHeader(_ target: OutputTarget) throws(VideoIOError) {
         var settings: OpaquePointer?
         defer { av_dict_free(&settings) }
+        if target.container.isMP4, !sink.isSeekable {
+            // What stands at the beginning otherwise, and is known at the end.
+            av_dict_set(&settings, "movflags", "frag_keyframe+empty_moov+default_base_moof", 0)
+            notes.append("\(target.name) is written in fragments, as a pipe cannot go back")
+        }
         if options.url.hasSuffix(".m2ts") || options.url.hasSuffix(".mts") {
             av_dict_set(&settings, "mpegts_m2ts_mode", "1", 0)
         }
@@ -129,24 +155,9 @@ public final class VideoWriter {
     }
 
     private func writeEarly() throws(VideoIOError) {
-        let audio = early
+        let packets = early
         early = []
-        try write(audio)
-    }
-
-    private func openAudio(_ audio: AudioStreamInfo, _ target: OutputTarget) {
-        guard let context, let parameters = audio.parameters.pointee as AVCodecParameters?,
-            avformat_query_codec(target.format, parameters.codec_id, -1) == 1,
-            let output = avformat_new_stream(context, nil)
-        else {
-            notes.append(
-                "the input's audio is left out: \(target.name) cannot hold it as it is")
-            return
-        }
-        avcodec_parameters_copy(output.pointee.codecpar, audio.parameters)
-        output.pointee.codecpar.pointee.codec_tag = 0
-        output.pointee.time_base = audio.timeBase
-        hasAudio = true
+        try write(packets)
     }
 
     // MARK: - Writing
@@ -239,29 +250,21 @@ public final class VideoWriter {
             clock.stamp(packet)
             av_packet_rescale_ts(packet, clock.timeBase.av, output.pointee.time_base)
             packet.pointee.stream_index = 0
+            try pictures?.begin(sink)
             try check(av_interleaved_write_frame(context, packet), "writing a frame")
         }
     }
 
-    /// Writes audio as it came.
-    public func write(_ audio: [AudioPacket]) throws(VideoIOError) {
-        guard hasAudio, let context, let info = stream.audio,
-            let output = context.pointee.streams[1]
-        else { return }
+    /// Writes packets of other tracks as they came.
+    public func write(_ packets: [CopiedPacket]) throws(VideoIOError) {
         if !clock.hasBegun {  // its shift is not known yet
-            early += audio
+            early += packets
             return
         }
-        let shift = clock.shift(in: info.timeBase)
-        for packet in audio {
-            let raw = packet.packet
-            if raw.pointee.pts != vt_no_pts { raw.pointee.pts &-= shift }
-            if raw.pointee.dts != vt_no_pts { raw.pointee.dts &-= shift }
-            if !clock.keep(raw) { continue }
-            av_packet_rescale_ts(raw, info.timeBase, output.pointee.time_base)
-            raw.pointee.stream_index = 1
-            raw.pointee.pos = -1
-            try check(av_interleaved_write_frame(context, raw), "writing audio")
+        let clock = clock
+        for packet in packets {
+            let code = try tracks?.write(packet, clock) ?? 0
+            try check(code, "writing audio or subtitles")
         }
     }
 
@@ -278,6 +281,7 @@ public final class VideoWriter {
         try hold(try clock.finish())
         avcodec_send_frame(encoding?.context, nil)
         try writePackets()
+        try check(try tracks?.finish() ?? 0, "writing audio")
         try check(av_write_trailer(context), "ending the output")
         try sink.finish()
         return Array(clock.notes.dropFirst(known))

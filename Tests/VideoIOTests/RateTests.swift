@@ -124,7 +124,7 @@ private let containers = [
         options.overwrite = true
         let writer = try VideoWriter(options, like: reader.stream, size: reader.stream.size)
         while let frame = try reader.next() {
-            try writer.write(reader.takeAudio())
+            try writer.write(reader.takeCopied())
             try writer.write(frame)
         }
         try writer.finish()

@@ -67,6 +67,7 @@ package struct ClipDecoder: Sendable {
         let moments = (0..<format.frames).map { start + (Double($0) + 0.05) * interval }
         let first = max((times.firstIndex { $0 > moments[0] } ?? times.count) - 1, 0)
         var options = InputOptions(url: path)
+        options.copiesTracks = false
         options.skip = first
         let reader = try VideoReader(
             options, fit: .crop, size: PictureSize(width: format.width, height: format.height),

@@ -23,8 +23,10 @@ package struct VideoFacts: Equatable, Sendable {
     /// - Throws: `VideoIOError` where a part of it cannot be read.
     package init(path: String, cancellation: Cancellation) throws {
         let timeline = try VideoTimeline(path: path, cancellation: cancellation)
+        var options = InputOptions(url: path)
+        options.copiesTracks = false
         let reader = try VideoReader(
-            InputOptions(url: path), fit: .stretch,
+            options, fit: .stretch,
             size: PictureSize(width: VideoFacts.side, height: VideoFacts.side),
             cancellation: cancellation)
         let step = reader.stream.bitDepth > 8 ? 2 : 1

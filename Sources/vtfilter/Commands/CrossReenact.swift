@@ -170,7 +170,7 @@ struct CrossReenact: ParsableCommand {
             if let clip = second {
                 // What --loop starts again, without pictures that nobody sees; the last one for --hold.
                 let light = SourceClip(
-                    latents: clip.latents, frames: show == nil ? [] : clip.frames, audio: [])
+                    latents: clip.latents, frames: show == nil ? [] : clip.frames, copied: [])
                 past = loop ? past + [light] : [light]
             } else if loop || hold, let last = past.last {
                 if looped == 0 {
@@ -190,7 +190,7 @@ struct CrossReenact: ParsableCommand {
             let results = try model.pictures(
                 try model.reenact(structure: first.latents, dynamics: second.latents), count: count,
                 depths: first.frames.prefix(count).map { $0.depth == .eight ? .eight : .sixteen })
-            try writer.write(first.audio)
+            try writer.write(first.copied)
             for (t, picture) in results.enumerated() {
                 var shown = picture
                 if show != nil {

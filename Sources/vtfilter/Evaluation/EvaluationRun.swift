@@ -25,6 +25,7 @@ struct EvaluationRun {
     private func open(_ path: String, _ fit: Fit, _ size: PictureSize?) throws -> VideoReader {
         var options = InputOptions(url: path)
         options.deinterlaces = deinterlaces
+        options.copiesTracks = false
         let reader = try VideoReader(options, fit: fit, size: size, cancellation: cancellation)
         reader.say(path)
         return reader

@@ -94,7 +94,7 @@ struct StreamOptions: ParsableArguments {
             "input: \(reader.stream.format), \(reader.stream.size), \(reader.stream.pixelFormat), "
                 + "\(reader.stream.frameRate.map { "\($0)" } ?? "unknown") frames/s"
                 + "\(reader.stream.isVariable ? " (variable), " : ", ")"
-                + (reader.stream.audio == nil ? "no audio" : "audio"))
+                + (reader.stream.copied?.hasSound == true ? "audio" : "no audio"))
         return reader
     }
 
@@ -106,6 +106,7 @@ struct StreamOptions: ParsableArguments {
         var options = file.output(
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, cancellation)
+        options.isCut = skip > 0 || frames != nil
         options.maximumGap = description.gap.maximum
         if frames == 0, output != "-" {
             throw VideoIOError.usage("--frames 0: a file of no frames is nothing; give 1 or more")

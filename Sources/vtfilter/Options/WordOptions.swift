@@ -35,6 +35,13 @@ struct FileOptions: ParsableArguments {
     var codec: String?
 
     @Option(
+        name: .customLong("acodec"),
+        help: ArgumentHelp(
+            "Encode sound anew (default: it is copied where the container takes it).",
+            valueName: "name"))
+    var audioCodec: String?
+
+    @Option(
         help: ArgumentHelp("Quality of the output, for encoders that have it (18).", valueName: "n")
     )
     var crf: Int?
@@ -47,6 +54,7 @@ struct FileOptions: ParsableArguments {
         var options = OutputOptions(url: url)
         (options.format, options.pixelFormat) = (format, pixelFormat)
         (options.codec, options.crf, options.overwrite) = (codec, crf, overwrite)
+        options.audioCodec = audioCodec
         return options
     }
 }

@@ -1,11 +1,11 @@
 import Synchronization
 import VideoIO
 
-/// A frame on its way, with the audio that came before it. The frame is nil for audio after the
-/// last one.
+/// A frame on its way, with the packets of other tracks that came before it. The frame is nil for
+/// those after the last one.
 struct StreamItem: Sendable {
     let frame: RGBFrame?
-    let audio: [AudioPacket]
+    let copied: [CopiedPacket]
 }
 
 /// Reads a video on a thread of its own, ahead of whoever takes its frames.
@@ -28,9 +28,9 @@ final class BackgroundReader: @unchecked Sendable {
                 var sampler = FrameSampler(self.reader, rate: rate, gap: gap)
                 var open = true
                 while open, let frame = try sampler.next() {
-                    open = queue.push(StreamItem(frame: frame, audio: self.reader.takeAudio()))
+                    open = queue.push(StreamItem(frame: frame, copied: self.reader.takeCopied()))
                 }
-                _ = queue.push(StreamItem(frame: nil, audio: self.reader.takeAudio()))
+                _ = queue.push(StreamItem(frame: nil, copied: self.reader.takeCopied()))
             } catch {
                 state.withLock { $0 = error }
             }

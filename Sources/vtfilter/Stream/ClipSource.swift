@@ -9,7 +9,7 @@ struct SourceClip {
     let latents: Latents
     /// Its frames, or their times alone where only latents are known.
     let frames: [RGBFrame]
-    let audio: [AudioPacket]
+    let copied: [CopiedPacket]
 }
 
 /// A video, or the latents of one, clip by clip: a file, a pipe or standard input; what it is, its
@@ -24,7 +24,7 @@ final class ClipSource {
     private let model: VidTwinModel
     private let kind: Kind
     private let cancellation: Cancellation
-    private var rest: [AudioPacket] = []
+    private var rest: [CopiedPacket] = []
     private var order = ClipOrder()
 
     private enum Kind {
@@ -115,14 +115,14 @@ final class ClipSource {
     func next(_ force: Bool, _ identity: () throws -> ModelIdentity) throws -> SourceClip? {
         switch kind {
         case .video(let reading):
-            var (frames, audio): ([RGBFrame], [AudioPacket]) = ([], [])
+            var (frames, copied): ([RGBFrame], [CopiedPacket]) = ([], [])
             let count = model.configuration.frames
             while frames.count < count, let item = reading.queue.pop() {
-                audio += item.audio
+                copied += item.copied
                 if let frame = item.frame { frames.append(frame) }
             }
             if frames.isEmpty {
-                rest = audio
+                rest = copied
                 if let fault = reading.fault { throw fault }
                 return nil
             }
@@ -130,7 +130,7 @@ final class ClipSource {
             let full = frames.compactMap { clip.push($0) }.last ?? clip.finish()
             let pictures = (full?.elements ?? []).map(\.picture)
             let latents = try model.encode(model.clip(pictures))
-            return SourceClip(latents: latents, frames: frames, audio: audio)
+            return SourceClip(latents: latents, frames: frames, copied: copied)
         case .latents(let reader, let first):
             guard let sample = try first.sample ?? reader.next() else { return nil }
             first.sample = nil
@@ -151,12 +151,12 @@ final class ClipSource {
                     duration: t + 1 < info.pts.count ? info.pts[t + 1] - pts : info.lastDuration)
             }
             return SourceClip(
-                latents: try Latents.of(sample, for: model).0, frames: frames, audio: [])
+                latents: try Latents.of(sample, for: model).0, frames: frames, copied: [])
         }
     }
 
-    /// Audio after the last frame.
-    func takeRest() -> [AudioPacket] { rest }
+    /// Packets of other tracks after the last frame.
+    func takeRest() -> [CopiedPacket] { rest }
 
     /// Whether more clips are known to come, without waiting long for one.
     func hasMore() -> Bool {

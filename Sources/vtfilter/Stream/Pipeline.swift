@@ -87,7 +87,7 @@ final class Pipeline: Sendable {
     private func write(from queue: BoundedQueue<StreamItem>) throws {
         let writer = writer.value
         while let item = queue.pop() {
-            try writer.write(item.audio)
+            try writer.write(item.copied)
             if let frame = item.frame {
                 try writer.write(frame)
                 progress.wrote()
@@ -100,19 +100,19 @@ final class Pipeline: Sendable {
         _ session: Session
     ) throws {
         var waiting: [StreamItem] = []
-        var rest: [AudioPacket] = []
+        var rest: [CopiedPacket] = []
         func send(_ pictures: [Picture]) {
             for (item, picture) in zip(waiting, pictures) {
                 guard let frame = item.frame else { continue }
                 let shown = shows ? Picture.sideBySide([frame.picture, picture]) : picture
                 let result = RGBFrame(shown, like: frame)
-                _ = output.push(StreamItem(frame: result, audio: item.audio))
+                _ = output.push(StreamItem(frame: result, copied: item.copied))
             }
             waiting.removeFirst(pictures.count)
         }
         while let item = input.pop() {
             guard let frame = item.frame else {
-                rest = item.audio
+                rest = item.copied
                 break
             }
             waiting.append(item)
@@ -121,6 +121,6 @@ final class Pipeline: Sendable {
         }
         if interruption.signal != nil { return }
         send(try session.finish())
-        _ = output.push(StreamItem(frame: nil, audio: rest))
+        _ = output.push(StreamItem(frame: nil, copied: rest))
     }
 }
