@@ -5,9 +5,17 @@ here=$(realpath "$(dirname "$0")")
 media=$(realpath "$here/../Tests/Fixtures/media")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+# How many frames, where their rate and duration are those of a clip of these.
 frames() {
-  ffprobe -v error -count_packets -select_streams v -show_entries stream=nb_read_packets \
-    -of csv=p=0 "$1"
+  ffprobe -v error -count_frames -select_streams v:0 -of default=nw=1:nk=0 \
+    -show_entries stream=nb_read_frames,r_frame_rate:format=duration "$1" |
+    awk -F= '{ found[$1] = $2 }
+      END {
+        split(found["r_frame_rate"], rate, "/")
+        n = found["nb_read_frames"]
+        late = found["duration"] - n * rate[2] / rate[1]
+        print rate[1] / rate[2] > 100 || late > 0.2 || late < -0.2 ? "wrong times" : n
+      }'
 }
 
 bash "$here/demo.sh" "$media/bunny.mp4" "$folder/demo"

@@ -148,6 +148,17 @@ struct FrameClock {
         return av_rescale_q(origin, stream.timeBase.av, unit)
     }
 
+    /// Where a container counts from the first frame: what ends before it is left out, and what
+    /// begins before it begins with it.
+    func keep(_ packet: UnsafeMutablePointer<AVPacket>) -> Bool {
+        guard holder != nil, packet.pointee.pts != vt_no_pts, packet.pointee.pts < 0 else {
+            return true
+        }
+        if packet.pointee.pts &+ packet.pointee.duration <= 0 { return false }
+        (packet.pointee.pts, packet.pointee.dts) = (0, 0)
+        return true
+    }
+
     // MARK: - Packets
 
     /// Gives a packet, numbered by its encoder, its times in `timeBase`.

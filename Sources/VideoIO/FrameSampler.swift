@@ -57,14 +57,14 @@ public struct FrameSampler {
     private mutating func readUpcoming() throws(VideoIOError) {
         upcoming = try reader.next()
         guard let current else { return }
-        let length = upcoming.map { $0.pts &- current.pts } ?? current.duration
+        let length = upcoming.map { $0.pts &- current.pts } ?? shownLength(current)
         let seconds = Double(length) * reader.stream.timeBase.value
         if seconds <= gap { return }
         fault = .badInput(
             url: reader.url,
             problem: "expected at most \(gap) s from one frame to the next (--max-gap), found "
                 + "\(seconds.rounded())")
-        (upcoming, self.current) = (nil, current.shown(for: 0))
+        (upcoming, self.current) = (nil, current.shown(for: 1))
     }
 
     /// Whether a time has come at the sample's moment, give or take a twentieth of the interval:
@@ -77,12 +77,14 @@ public struct FrameSampler {
 
     /// Whether the last frame is still shown.
     private func isShown(_ frame: RGBFrame, _ rate: Rational) -> Bool {
-        let timeBase = reader.stream.timeBase.av
-        var duration = frame.duration
-        if duration <= 0, let own = reader.stream.frameRate {
-            duration = av_rescale_q(
-                1, AVRational(num: own.denominator, den: own.numerator), timeBase)
-        }
-        return !isDue(frame.pts &+ max(duration, 1), rate)
+        !isDue(frame.pts &+ shownLength(frame), rate)
+    }
+
+    /// How long a frame without one behind it is shown.
+    private func shownLength(_ frame: RGBFrame) -> Int64 {
+        if frame.duration > 0 { return frame.duration }
+        guard let own = reader.stream.frameRate else { return 1 }
+        let interval = AVRational(num: own.denominator, den: own.numerator)
+        return max(av_rescale_q(1, interval, reader.stream.timeBase.av), 1)
     }
 }

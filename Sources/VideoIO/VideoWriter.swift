@@ -257,6 +257,7 @@ public final class VideoWriter {
             let raw = packet.packet
             if raw.pointee.pts != vt_no_pts { raw.pointee.pts &-= shift }
             if raw.pointee.dts != vt_no_pts { raw.pointee.dts &-= shift }
+            if !clock.keep(raw) { continue }
             av_packet_rescale_ts(raw, info.timeBase, output.pointee.time_base)
             raw.pointee.stream_index = 1
             raw.pointee.pos = -1
