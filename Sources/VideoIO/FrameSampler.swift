@@ -64,7 +64,10 @@ public struct FrameSampler {
             url: reader.url,
             problem: "expected at most \(gap) s from one frame to the next (--max-gap), found "
                 + "\(seconds.rounded())")
-        (upcoming, self.current) = (nil, current.shown(for: 1))
+        // It is shown for one sample.
+        let interval = rate.map { AVRational(num: $0.denominator, den: $0.numerator) }
+        let sample = interval.map { av_rescale_q(1, $0, reader.stream.timeBase.av) } ?? 1
+        (upcoming, self.current) = (nil, current.shown(for: max(sample, 1)))
     }
 
     /// Whether a time has come at the sample's moment, give or take a twentieth of the interval:
