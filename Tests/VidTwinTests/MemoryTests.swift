@@ -1,4 +1,5 @@
 import Glibc
+import TensorFiles
 import Testing
 import VidTwin
 import VidTwinKernels
@@ -10,8 +11,21 @@ import VidTwinTestSupport
         _ golden: Golden, _ precision: Precision
     ) throws {
         let device = Device(threads: 2)
-        let model = try golden.model(on: device, precision: precision)
-        let c = model.configuration
+        try check(try golden.model(on: device, precision: precision))
+    }
+
+    @Test(arguments: Precision.allCases)
+    func `nor of the bundled model`(_ precision: Precision) throws {
+        let folder = "\(Fixtures.repository)/models/vidtwin-nano"
+        try check(
+            try VidTwinModel(
+                configuration: Configuration(path: "\(folder)/config.yaml"),
+                checkpoint: Checkpoint(path: "\(folder)/model.safetensors"),
+                device: Device(threads: 2), precision: precision))
+    }
+
+    private func check(_ model: VidTwinModel) throws {
+        let (device, c) = (model.device, model.configuration)
         let clip = Tensor(
             model.clipShape(),
             [Float](repeating: 0.25, count: model.clipShape().reduce(1, *)), on: device)

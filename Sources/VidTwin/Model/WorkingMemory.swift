@@ -30,15 +30,17 @@ extension Configuration {
     /// forms that they take on their way through a branch, a matrix that is widened, and scores.
     package var scratchBytes: Int {
         func block(_ t: TransformerConfiguration) -> Int {
-            max(t.grid.positions, 128) * (6 * t.width + 2 * t.hidden) + t.width * t.hidden
+            max(t.grid.positions, 128) * (8 * t.width + 4 * t.hidden) + t.width * t.hidden
         }
         let longest = max(encoder.grid.positions, encoder.grid.time, qformer.queries)
         let gathered = 128 * 9 * max(encoder.width, qformer.width, initialChannels << 1)
         let widened = max(
             qformer.width * qformer.hidden, 9 * encoder.width * encoder.width,
             9 * qformer.width * qformer.width)
+        let library = 1 << 18  // oneDNN's own, for products by way of float32
         return 4
-            * (max(block(encoder), block(decoder)) + gathered + widened + 2 * longest * longest)
+            * (max(block(encoder), block(decoder)) + gathered + widened + 2 * longest * longest
+                + library)
     }
 
     /// Makes sure that a computation on `count` clips finds its memory.
