@@ -33,7 +33,7 @@ FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check debug-build \
-	lint format readme examples bench \
+	lint format readme examples bench bench-train \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
@@ -43,6 +43,7 @@ help:
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
+	@echo "make bench-train   a batch of training beside PyTorch (10 minutes)"
 	@echo "make bench     vtfilter beside PyTorch, OpenVINO and ONNX Runtime (15 minutes, 8 GB)"
 	@echo "make deps      install the Debian packages that are missing"
 	@echo "make build, lint, format, clean"
@@ -174,6 +175,13 @@ BENCH_ROUNDS ?= 3
 bench: build .build-bench/ready .build-bench/full/golden.safetensors
 	.build-bench/bin/python Benchmarks/peers/peers.py .build-bench/full \
 	  --vtfilter "$(CURDIR)/$(BUILD)/vtfilter" --rounds $(BENCH_ROUNDS)
+
+# A batch of training beside PyTorch, in one run: Benchmarks/training/results.md. BENCH_TRAIN=--full adds
+# the released model (half an hour, 8 GB).
+BENCH_TRAIN ?=
+bench-train: build .build-bench/ready
+	.build-bench/bin/python Benchmarks/training/compare.py --vtfilter "$(CURDIR)/$(BUILD)/vtfilter" \
+	  --rounds $(BENCH_ROUNDS) $(BENCH_TRAIN)
 
 .build-bench/full/golden.safetensors: .build-bench/ready
 	.build-bench/bin/python Benchmarks/pytorch/make_full_size.py .build-bench/full
