@@ -93,9 +93,10 @@ package struct AbsoluteDifference {
     package init(_ x: Tensor, _ y: Tensor) {
         (self.x, self.y) = (x, y)
         sum = reduce(x) { at, count in
-            var total: Float = 0
-            for i in at..<at + count { total += abs(x.pointer[i] - y.pointer[i]) }
-            return Double(total)
+            let (x, y) = (x.pointer, y.pointer)
+            var total = 0.0
+            for i in at..<at + count { total += Double(abs(x[i] - y[i])) }
+            return total
         }
     }
 
@@ -112,7 +113,7 @@ package struct AbsoluteDifference {
     }
 }
 
-/// Elements that one task sums up: few enough that float32 sums of them are good to the last digits.
+/// Elements that one task sums up, in double.
 private let partCount = 4096
 
 /// Adds up what `body(first, count)` gives for parts of x, in the order of the parts.
