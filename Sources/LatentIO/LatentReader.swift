@@ -59,14 +59,21 @@ public final class LatentReader {
                     complete = waiting
                     waiting = Waiting(key: key)
                 }
-                if let dot { try read(member, String(member.name[dot...].dropFirst())) }
+                if let dot {
+                    do throws(LatentError) {
+                        try read(member, String(member.name[dot...].dropFirst()))
+                    } catch {  // the sample that it belongs to is not whole, the one before is
+                        (fault, ended, waiting) = (error, true, nil)
+                    }
+                }
                 if let complete, let sample = try sample(complete) { return sample }
             } catch {
                 fault = error
                 ended = true
             }
         }
-        // A sample that a fault cut off is not whole: its JSON comes last.
+        // A sample that a fault cut off between two files is whole where it has its JSON, which
+        // `LatentWriter` writes last.
         if let last = waiting {
             waiting = nil
             if fault == nil || last.files["json"] != nil, let sample = try sample(last) {

@@ -90,9 +90,38 @@ private func readAll(_ bytes: [UInt8], start: Int = 0) -> (
         let sampleBytes = (bytes.count - 1024) / 3
         for count in stride(from: 0, to: bytes.count - 1024, by: 97) {
             let (found, error) = readAll(Array(bytes.prefix(count)))
-            #expect(found.count >= count / sampleBytes && found.count <= count / sampleBytes + 1)
+            #expect(
+                found.count >= count / sampleBytes && found.count <= count / sampleBytes + 1,
+                "\(count) of \(sampleBytes) bytes: \(found.count) samples")
             #expect(found.map(\.key) == whole.prefix(found.count).map(\.key))
             if count % 512 != 0 { #expect(error != nil, "\(count) bytes") }
+        }
+    }
+
+    /// Archives that were packed again by name have the JSON between the arrays.
+    @Test func `a sample cut within an array is not whole, though its JSON is there`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        Fixtures.write(try written(), to: "\(folder)/in")
+        let (input, output) = (
+            open("\(folder)/in", O_RDONLY), open("\(folder)/out", O_WRONLY | O_CREAT, 0o600)
+        )
+        defer { for descriptor in [input, output] { close(descriptor) } }
+        var tar = TarReader(Descriptor(input, place: "in"))
+        var members: [(name: String, bytes: [UInt8])] = []
+        while let member = try tar.next() {
+            members.append((member.name, try tar.contents(of: member, limit: 1 << 20)))
+        }
+        members.sort { $0.name < $1.name }
+        try TarWriter(Descriptor(output, place: "out")).write(members)
+        let bytes = Fixtures.bytes("\(folder)/out")
+        let array = try #require(members.last)
+        try #require(array.name.hasSuffix(".structure.npy") && array.bytes.count < 512)
+        for count in [1, array.bytes.count - 1, array.bytes.count, 512] {
+            let (found, error) = readAll(Array(bytes.dropLast(512 - count)))
+            #expect(found.count == (count < array.bytes.count ? 2 : 3), "\(count) bytes")
+            #expect(found.allSatisfy { $0.arrays.count == 2 })
+            #expect(error != nil)
         }
     }
 

@@ -14,15 +14,17 @@ public struct OpenedModel: Sendable {
 
     private let weights: ModelWeights
 
-    /// Opens two files; `averaged` takes the weights that a training averaged.
+    /// Opens two files, the configuration first; `averaged` takes the weights that a training
+    /// averaged.
     ///
     /// - Throws: `ModelError` and `CheckpointError`.
     public init(_ files: ModelFiles, averaged: Bool = false) throws {
-        let checkpoint = try Checkpoint(path: files.checkpoint)
         let configuration =
             try files.configuration == files.checkpoint
-            ? Configuration(carriedBy: checkpoint) : Configuration(path: files.configuration)
-        try self.init(files, configuration, checkpoint, averaged)
+            ? nil : Configuration(path: files.configuration)
+        let checkpoint = try Checkpoint(path: files.checkpoint)
+        try self.init(
+            files, configuration ?? Configuration(carriedBy: checkpoint), checkpoint, averaged)
     }
 
     /// Opens a checkpoint whose configuration can be found: it carries it (`Conversion` wrote it), or

@@ -34,7 +34,7 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     /// Latents or frames that do not have the model's shape.
     case shape(what: String, expected: [Int], found: [Int])
 
-    /// One line: what, where, expected, found; `details` has every name.
+    /// One line: what, where, expected, found; of many names the first, `details` has every one.
     public var description: String {
         switch self {
         case .configuration(let path, let key, let expected, let found):
@@ -47,7 +47,7 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
             let kinds = [
                 ModelError.summary("missing", missing),
                 ModelError.summary("unexpected", unexpected),
-                ModelError.summary("of another shape", misshapen.map(ModelError.words)),
+                ModelError.summary("of another shape", misshapen.map(ModelError.briefly)),
             ]
             return "\(path): the weights do not fit the configuration: "
                 + kinds.compactMap(\.self).joined(separator: "; ")
@@ -80,15 +80,32 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
             + misshapen.map { "of another shape: \(ModelError.words($0))" }
     }
 
+    /// Whether `description` leaves names out that `details` has.
+    public var isSummary: Bool {
+        guard case .weights(_, let missing, let unexpected, let misshapen) = self else {
+            return false
+        }
+        return [missing.count, unexpected.count, misshapen.count].contains {
+            $0 > ModelError.namesInSummary
+        }
+    }
+
+    /// Names of each kind in `description`: those of one layer of attention.
+    private static let namesInSummary = 4
+
     private static func words(_ name: Misshapen) -> String {
         "\(name.name): expected \(name.expected), found \(name.found)"
     }
 
-    /// How many names there are, and the first.
+    private static func briefly(_ name: Misshapen) -> String {
+        "\(name.name) (expected \(name.expected), found \(name.found))"
+    }
+
+    /// How many names there are, and the first of them.
     private static func summary(_ kind: String, _ names: [String]) -> String? {
-        guard let first = names.first else { return nil }
-        return names.count == 1
-            ? "1 name is \(kind), \(first)"
-            : "\(names.count) names are \(kind), the first is \(first)"
+        if names.isEmpty { return nil }
+        return (names.count == 1 ? "1 name is \(kind): " : "\(names.count) names are \(kind): ")
+            + names.prefix(namesInSummary).joined(separator: ", ")
+            + (names.count > namesInSummary ? ", …" : "")
     }
 }

@@ -36,7 +36,7 @@ enum ExitStatus {
             case .failure, .brokenPipe, .cancelled: return failure
             }
         case let error as ModelError:
-            Log.error(error.details.count > 3 ? "\(error) (-v lists them)" : "\(error)")
+            Log.error(error.isSummary ? "\(error) (-v lists all)" : "\(error)")
             for line in error.details { Log.debug(line) }
             switch error {
             case .configuration, .notFound, .weights, .precision: return badModel
