@@ -14,7 +14,8 @@ frames() {
         split(found["r_frame_rate"], rate, "/")
         n = found["nb_read_frames"]
         late = found["duration"] - n * rate[2] / rate[1]
-        print rate[1] / rate[2] > 100 || late > 0.2 || late < -0.2 ? "wrong times" : n
+        wrong = (rate[1] / rate[2] > 100 || late > 0.2 || late < -0.2)
+        print (wrong ? "wrong times" : n)
       }'
 }
 
