@@ -187,7 +187,8 @@ private enum Evaluated {
                 + ["link.mkv"])
         #expect(
             evaluation.failures.map(\.name)
-                == ["bad\u{fffd}.mp4", "dangling.mp4", "empty.mp4", "pipe.mp4"])
+                // U+10FF00 and the byte, which is no UTF-8: names stay different from each other.
+                == ["bad\u{10ffff}.mp4", "dangling.mp4", "empty.mp4", "pipe.mp4"])
     }
 
     @Test(arguments: [
@@ -227,7 +228,8 @@ private enum Evaluated {
             for to in "--json no/x.json" "--csv ." "--report no/x.html"; do
               timeout 5 vtfilter evaluate -q $MEDIA/*.mp4 $to; echo $?; done
             """)
-        #expect(result.text == "2\n2\n2", "\(result.errors)")
+        // A folder that is missing fails (1) as everywhere; what can be no file at all is usage (2).
+        #expect(result.text == "1\n2\n1", "\(result.errors)")
     }
 
     @Test func `Reference: bad lines of a list are reported, names may be UTF-8`() throws {

@@ -199,9 +199,21 @@ struct RunTests {
         let misfit =
             bare + "model.params.ckpt_path=\(initial) model.params.d_dim=8 --logdir misfit "
         let strict = Shell.run(misfit, in: folder)
-        #expect(strict.status == 4 && strict.errors.contains("motion_head"), "\(strict.errors)")
+        #expect(strict.status == 4 && strict.errors.contains("motion_head."), "\(strict.errors)")
+        let other = "\(Fixtures.folder)/goldens/noncausal/model.safetensors"
+        let many = Shell.run(
+            bare + "model.params.ckpt_path=\(other) --logdir misfit ", in: folder)
+        let lines = many.errors.split(separator: "\n")
+        for kind in ["missing", "of another shape"] {  // each name has its line
+            let count = lines.count { $0.hasPrefix("  \(kind): ") }
+            #expect(
+                many.status == 4 && count > 4
+                    && many.errors.contains(" \(count) names are \(kind): "), "\(many.errors)")
+        }
         let partial = Shell.run(misfit + "--allow-partial", in: folder)
-        #expect(partial.status == 0 && partial.errors.contains("--allow-partial"))
+        #expect(
+            partial.status == 0 && partial.errors.contains("--allow-partial")
+                && partial.errors.contains("motion_head."), "\(partial.errors)")
     }
 }
 

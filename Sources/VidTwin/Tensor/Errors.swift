@@ -93,6 +93,12 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     /// Names of each kind in `description`: those of one layer of attention.
     private static let namesInSummary = 4
 
+    /// The one line, and below it every name where it leaves names out.
+    public var list: String {
+        isSummary
+            ? ([description] + details.map { "  \($0)" }).joined(separator: "\n") : description
+    }
+
     private static func words(_ name: Misshapen) -> String {
         "\(name.name): expected \(name.expected), found \(name.found)"
     }

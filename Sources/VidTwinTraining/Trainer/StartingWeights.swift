@@ -64,7 +64,7 @@ package struct StartingWeights: WeightSource {
                 path: checkpoint.path, missing: missing, unexpected: unexpected,
                 misshapen: misshapen)
             if !isPartial { throw error }
-            notes.append("--allow-partial: \(error)")
+            notes.append("--allow-partial: \(error.list)")
         }
         self.taken = taken
         let skipped = found.keys.filter(isIgnored).sorted()

@@ -139,8 +139,7 @@ struct Train: ParsableCommand {
         requests.takeSave = { SaveRequest.take() }
         let listener = TrainingListener()
         let start = Clock.now
-        let run = try TrainingRun(
-            settings, options(settings), requests: requests, tell: listener.heard)
+        let run = try prepared(settings, requests, listener)
         let (trainer, first) = (run.trainer, run.trainer.state.batch)
         Log.notice(
             "\(run.folder.path): \(run.weightCount) weights, batches of "
@@ -164,6 +163,19 @@ struct Train: ParsableCommand {
             Log.plain(
                 listener.table(
                     run, seconds: Clock.now - start, batches: trainer.state.batch - first))
+        }
+    }
+
+    /// The run; names of a start that do not fit are all said, as patterns are made from them.
+    private func prepared(
+        _ settings: TrainingSettings, _ requests: Trainer.Requests, _ listener: TrainingListener
+    ) throws -> TrainingRun {
+        do {
+            return try TrainingRun(
+                settings, options(settings), requests: requests, tell: listener.heard)
+        } catch let error as ModelError where error.isSummary {
+            Log.error(error.list)
+            throw ExitCode(ExitStatus.badModel)
         }
     }
 
