@@ -40,9 +40,7 @@ func send(_ pictures: [Picture]) {
 
 do {
     let files = try ModelFiles(chosen: CommandLine.arguments.dropFirst().first)
-    let model = try VidTwinModel(
-        configuration: Configuration(path: files.configuration),
-        checkpoint: Checkpoint(path: files.checkpoint), device: Device())
+    let model = try OpenedModel(files).model(device: Device())
     let (width, height) = (model.configuration.width, model.configuration.height)
     let size = width * height * 3
     let session = Session(model: model)
