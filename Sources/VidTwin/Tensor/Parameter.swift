@@ -66,7 +66,7 @@ package final class Parameter: @unchecked Sendable {
 
     /// The matrix of the products that lead back, `[I, O]`.
     ///
-    /// - Precondition: the form is `.trainable`, or the frozen matrix was packed for the way back.
+    /// - Precondition: the form is `.trainable`.
     package var transposedMatrix: PackedMatrix {
         guard case .trainable(let values) = form else {
             preconditionFailure("\(name) is \(form): nothing leads back through it")

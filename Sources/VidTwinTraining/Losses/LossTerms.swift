@@ -146,3 +146,13 @@ func combined(_ factor: Float, _ a: Tensor, _ other: Float, _ b: Tensor) -> Tens
     }
     return out
 }
+
+/// `factor · a`, element by element.
+func multiplied(_ factor: Float, _ a: Tensor) -> Tensor {
+    let out = Tensor(a.shape, on: a.device)
+    forEachPart(a) { at, count in
+        let (a, out) = (a.pointer, out.pointer)
+        for i in at..<at + count { out[i] = factor * a[i] }
+    }
+    return out
+}

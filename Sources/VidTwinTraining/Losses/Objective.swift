@@ -92,8 +92,8 @@ package final class Objective: BatchComputation {
 
     /// Runs a part of a batch and adds its time to `seconds`.
     private func timed<Result>(_ part: String, _ body: () throws -> Result) rethrows -> Result {
-        let start = TrainingBenchmark.now
-        defer { seconds[part, default: 0] += TrainingBenchmark.now - start }
+        let start = monotonicSeconds()
+        defer { seconds[part, default: 0] += monotonicSeconds() - start }
         return try body()
     }
 
@@ -131,7 +131,7 @@ package final class Objective: BatchComputation {
                 adversarial(y.unmarked, features.unmarked, gradient, scale: scale, &terms)
             }
         } else {
-            gradient = combined(Float(scale), gradient, 0, gradient)
+            gradient = multiplied(Float(scale), gradient)
         }
         let klScale = Tensor([1], [Float(loss.klWeight * scale)], on: clips.device)
         timed("backward") {
@@ -266,7 +266,7 @@ package final class Objective: BatchComputation {
         terms["g_loss"] = g.value
         guard let dg = tape.gradient(of: watched), loss.adversarialFactor > 0 else {
             terms["d_weight"] = 0
-            return combined(Float(scale), dnll, 0, dnll)
+            return multiplied(Float(scale), dnll)
         }
         let (a, b) = (
             model.lastLayerGradientNorm(dnll, features), model.lastLayerGradientNorm(dg, features)
@@ -297,7 +297,7 @@ package final class Objective: BatchComputation {
             let gradient = lecam.map {
                 combined(factor, own, factor * Float(loss.lecamWeight), $0.gradient)
             }
-            side.tape.backward([(side.logits, gradient ?? combined(factor, own, 0, own))])
+            side.tape.backward([(side.logits, gradient ?? multiplied(factor, own))])
         }
         let real = side(x, areReal: true)
         // Only LeCam makes one side wait for the other; else one side's features are gone before.

@@ -1,4 +1,3 @@
-import Glibc
 import VidTwin
 
 /// How long a batch of training takes, by its parts, beside what the product library reaches.
@@ -43,10 +42,10 @@ package struct TrainingBenchmark: Sendable {
         let discriminator = Optimizer(objective.discriminatorParameters, options, on: device)
         var (steps, seconds): ([String: Double], [Double]) = ([:], [])
         func step(_ optimizer: Optimizer, _ name: String) throws {
-            let start = TrainingBenchmark.now
+            let start = monotonicSeconds()
             _ = optimizer.gradientNorm()
             try optimizer.step(rate: 0)
-            steps[name, default: 0] += TrainingBenchmark.now - start
+            steps[name, default: 0] += monotonicSeconds() - start
         }
         var (ceilings, operations): ([Double], Double) = ([], 0)
         var products = try ProductCeiling(model)
@@ -54,7 +53,7 @@ package struct TrainingBenchmark: Sendable {
             if batch == 1 { (steps, objective.seconds) = ([:], [:]) }
             ceilings.append(products.measure())
             _ = device.takeCounts()
-            let start = TrainingBenchmark.now
+            let start = monotonicSeconds()
             generator.zeroGradients()
             discriminator.zeroGradients()
             _ = try objective.microBatch(
@@ -62,7 +61,7 @@ package struct TrainingBenchmark: Sendable {
                 discriminatorActive: adversarial)
             try step(generator, "optimizer, generator")
             if adversarial { try step(discriminator, "optimizer, discriminator") }
-            if batch > 0 { seconds.append(TrainingBenchmark.now - start) }
+            if batch > 0 { seconds.append(monotonicSeconds() - start) }
             operations = device.takeCounts().operations
         }
         batchSeconds = seconds
@@ -76,11 +75,5 @@ package struct TrainingBenchmark: Sendable {
         parts =
             names.compactMap { name in objective.seconds[name].map { (name, $0 / shares) } }
             + steps.sorted { $0.key > $1.key }.map { ($0.key, $0.value / shares) }
-    }
-
-    static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 }
