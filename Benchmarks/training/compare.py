@@ -50,14 +50,16 @@ def main():
     a.add_argument("--vtfilter", required=True)
     a.add_argument("--rounds", type=int, default=2)
     a.add_argument("--full", action="store_true")
+    a.add_argument("--only", choices=["bundled", "released"], help="one model's cases alone")
     a.add_argument("--out", default=str(here / "results.md"))
     a = a.parse_args()
     precisions = ["f32"] + (["bf16"] if "avx512_bf16" in flags() else [])
     nano, full = (str(root / p) for p in ("models/vidtwin-nano/config.yaml", "configs/vidtwin/vidtwin_structure_7_7_8_dynamics_7_8.yaml"))
     cases = [dict(model="bundled", config=nano, precision=p, batch=b, losses=losses, checkpoint=False)
              for losses in (False, True) for b in (1, 2) for p in precisions]
-    if a.full:
+    if a.full or a.only == "released":
         cases += [dict(model="released", config=full, precision=p, batch=1, losses=True, checkpoint=True) for p in precisions]
+    cases = [c for c in cases if a.only in (None, c["model"])]
     lines = [f"{name()}; PyTorch eager on the same CPU, in turns, median of {a.rounds} rounds; both run once to warm up.", "",
              "| model | clips | precision | with | vtfilter, s | PyTorch, s | ratio | vtfilter, GB | PyTorch, GB | ratio |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
