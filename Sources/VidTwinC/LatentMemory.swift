@@ -51,17 +51,12 @@ struct LatentMemory {
 
     /// Writes all three.
     ///
-    /// - Throws: `ModelError.nonFinite` where the model's result is none.
+    /// - Throws: as `checkAll`.
     func write(_ latents: Latents) throws {
         for (field, values) in [
             (structure, latents.structure.values), (x, Latents.channelsFirst(latents.dynamicsX)),
             (y, Latents.channelsFirst(latents.dynamicsY)),
         ] {
-            let bad = values.count { !$0.isFinite }
-            if bad > 0 {
-                throw ModelError.nonFinite(
-                    what: "latents.\(field.name)", count: bad, of: values.count)
-            }
             _ = try field.checked().update(fromContentsOf: values)
         }
     }

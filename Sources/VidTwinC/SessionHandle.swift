@@ -163,7 +163,7 @@ final class SessionHandle: @unchecked Sendable {
     ) throws -> vidtwin_status {
         try alone { _ in
             let memory = try memory(UnsafePointer(frames), count, "frames")
-            let decoded = try model.decode(
+            let decoded = try model.decoded(
                 try latents.read(options.part, for: model), part: options.part)
             try write(decoded, to: memory)
             return VIDTWIN_OK
@@ -183,7 +183,7 @@ final class SessionHandle: @unchecked Sendable {
             let times = (0..<count).map { structure.frames[$0].pts }
             let (a, b) = (try encode(first, &stream), try encode(second, &stream))
             try write(
-                try model.reenact(structure: a, dynamics: b, part: options.part), to: memory)
+                try model.decoded(a.moving(as: b), part: options.part), to: memory)
             for (t, pts) in times.enumerated() { frames[t].pts = pts }
             return VIDTWIN_OK
         }
@@ -221,8 +221,7 @@ final class SessionHandle: @unchecked Sendable {
     }
 
     private func write(_ decoded: Tensor, to memory: [FrameMemory]) throws {
-        let pictures = try model.pictures(
-            decoded, count: memory.count, depths: memory.map(\.depth))
+        let pictures = decoded.pictures(0..<memory.count, depths: memory.map(\.depth))
         for (t, picture) in pictures.enumerated() { try memory[t].write(picture, "frames[\(t)]") }
     }
 }

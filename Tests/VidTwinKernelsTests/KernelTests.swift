@@ -195,14 +195,14 @@ let levels = CPULevel.available.map { level in
         level.kernels().pixels_from_u8(bytes, &values, 256)
         #expect(values.first == -1 && values.last == 1)
         var back = [UInt8](repeating: 0, count: 256)
-        #expect(level.kernels().pixels_to_u8(values, &back, 256) == 0)
+        level.kernels().pixels_to_u8(values, &back, 256)
         #expect(back == bytes)
 
         let words = (0..<65536).map { UInt16($0) }
         var wide = [Float](repeating: 0, count: words.count)
         level.kernels().pixels_from_u16(words, &wide, words.count)
         var wideBack = [UInt16](repeating: 0, count: words.count)
-        #expect(level.kernels().pixels_to_u16(wide, &wideBack, words.count) == 0)
+        level.kernels().pixels_to_u16(wide, &wideBack, words.count)
         #expect(wideBack == words)
     }
 
@@ -210,8 +210,7 @@ let levels = CPULevel.available.map { level in
     func `Reference: pixels are rounded and limited, and NaN is counted`(_ level: Level) {
         let values: [Float] = [-7, 7, 0.0039, -0.0039, .nan, .infinity, -.infinity]
         var bytes = [UInt8](repeating: 9, count: values.count)
-        let bad = level.kernels().pixels_to_u8(values, &bytes, values.count)
-        #expect(bad == 3)
+        level.kernels().pixels_to_u8(values, &bytes, values.count)
         #expect(Array(bytes.prefix(4)) == [0, 255, 128, 127])
         #expect(level.kernels().count_non_finite(values, values.count) == 3)
     }

@@ -232,6 +232,25 @@ import VidTwinTestSupport
         #expect("\(error.map { "\($0)" } ?? "")".contains("NaN"))
     }
 
+    @Test(arguments: ["structure": "bottle_down.weight", "dynamics": "motion_head.weight"])
+    func `what a head makes is looked at, before limits hide it`(
+        _ latent: String, _ matrix: String
+    ) throws {
+        let golden = Golden("tiny")
+        let huge = Huge(
+            checkpoint: try Checkpoint(path: golden.checkpointPath()), matrix: matrix)
+        let model = try VidTwinModel(
+            Configuration(path: golden.configurationPath), weights: huge, device: Device())
+        let error = #expect(throws: ModelError.self) {
+            try model.moments(model.clip(frames(16)))
+        }
+        guard case .nonFinite(let what, let count, _) = error else {
+            Issue.record("\(error.map { "\($0)" } ?? "nothing")")
+            return
+        }
+        #expect(what.hasPrefix(latent) && count > 0)
+    }
+
     @Test func `two sessions in two threads share a model`() async throws {
         let model = try Golden("tiny").model(on: Device(threads: 2))
         let (first, second) = (frames(40), frames(40, seed: 9))
@@ -246,18 +265,19 @@ import VidTwinTestSupport
     }
 }
 
-/// A checkpoint whose weights are so large that the result overflows.
+/// A checkpoint some of whose weights are so large that what they make overflows.
 private struct Huge: WeightSource {
     let checkpoint: Checkpoint
+    var matrix = "decoder.final_layer.linear.weight"
     var path: String { checkpoint.path }
     var shapes: [String: [Int]] { checkpoint.tensors.mapValues(\.shape) }
 
     func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
         try checkpoint.read(name, into: destination)
-        if name == "decoder.final_layer.linear.weight" {
+        if name == matrix {
             for i in destination.indices { destination[i] = 1e38 * (i % 2 == 0 ? 1 : -1) }
         }
-        if name == "decoder.final_layer.scale_shift_table" {
+        if matrix.hasPrefix("decoder"), name == "decoder.final_layer.scale_shift_table" {
             for i in destination.indices { destination[i] = 1e30 }
         }
     }

@@ -75,9 +75,9 @@ typedef struct {
     void (*pixels_from_u8)(const uint8_t *v, float *y, size_t count);
     void (*pixels_from_u16)(const uint16_t *v, float *y, size_t count);
 
-    /// v = round((clamp(y, -1, 1) + 1) * half range); returns how many y are NaN or infinite.
-    size_t (*pixels_to_u8)(const float *y, uint8_t *v, size_t count);
-    size_t (*pixels_to_u16)(const float *y, uint16_t *v, size_t count);
+    /// v = round((clamp(y, -1, 1) + 1) * half range)
+    void (*pixels_to_u8)(const float *y, uint8_t *v, size_t count);
+    void (*pixels_to_u16)(const float *y, uint16_t *v, size_t count);
 
     /// y[w, :] = the largest of two neighbours in each of two rows; width counts outputs.
     void (*max_pool_row)(const float *upper, const float *lower, float *y, size_t width,

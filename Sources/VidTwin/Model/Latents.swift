@@ -75,6 +75,11 @@ public struct Latents: Sendable {
         self.dynamicsX = dynamicsX
         self.dynamicsY = dynamicsY
     }
+
+    /// This structure with the dynamics of others: cross-reenactment.
+    package func moving(as other: Latents) -> Latents {
+        Latents(structure: structure, dynamicsX: other.dynamicsX, dynamicsY: other.dynamicsY)
+    }
 }
 
 /// Which latents the decoder gets.

@@ -91,9 +91,15 @@ public final class VidTwinModel: Sendable {
         }
         try configuration.requireWorkingMemory(on: device, clips: clips.dim(0))
         let z = parts.encoder(clips)
-        // Before anything that could hide it: ReLU, or rounding to whole numbers.
+        // Before anything that could hide it: ReLU, rounding to whole numbers, the limits of a
+        // log-variance.
         try VidTwinModel.checkFinite(z, "encoder's features")
-        return moments(features: z)
+        let heads = heads(z, nil)
+        try VidTwinModel.checkFinite(heads.structure, "structure latent and its log-variance")
+        for x in [heads.dynamicsX, heads.dynamicsY] {
+            try VidTwinModel.checkFinite(x, "dynamics latent and its log-variance")
+        }
+        return VidTwinModel.moments(heads)
     }
 
     /// The latents of clips `[B, frames, height, width, 3]` in −1…1: the means.
@@ -101,16 +107,23 @@ public final class VidTwinModel: Sendable {
     /// - Throws: as `moments`.
     public func encode(_ clips: Tensor) throws -> Latents { try moments(clips).mean }
 
-    private func moments(features z: Tensor, _ dropout: Dropout? = nil) -> LatentMoments {
+    /// Means beside log-variances, `[..., 2d]`, of the encoder's features.
+    private func heads(_ z: Tensor, _ dropout: Dropout?) -> Latents {
         let dynamics = parts.dynamicsHead(z)
-        return LatentMoments(
-            structure: Moments(parts.structureHead(z, dropout)), dynamicsX: Moments(dynamics.x),
-            dynamicsY: Moments(dynamics.y))
+        return Latents(
+            structure: parts.structureHead(z, dropout), dynamicsX: dynamics.x,
+            dynamicsY: dynamics.y)
+    }
+
+    private static func moments(_ heads: Latents) -> LatentMoments {
+        LatentMoments(
+            structure: Moments(heads.structure), dynamicsX: Moments(heads.dynamicsX),
+            dynamicsY: Moments(heads.dynamicsY))
     }
 
     /// The same for training: recorded where the clips are marked, shapes not checked, values neither.
     package func moments(of clips: Tensor, _ dropout: Dropout?) -> LatentMoments {
-        moments(features: parts.encoder(clips), dropout)
+        VidTwinModel.moments(heads(parts.encoder(clips), dropout))
     }
 
     /// What the decoder's last layer takes, and the clips that it makes of it, not clamped: recorded
@@ -132,6 +145,17 @@ public final class VidTwinModel: Sendable {
     ///   infinity is among them or comes of them, `ModelError.memory`.
     public func decode(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
+        for (what, tensor, _) in named(latents) { try VidTwinModel.checkFinite(tensor, what) }
+        return try decoded(latents, part: part)
+    }
+
+    /// Clips from latents whose values are known to be finite: `encode` gave them, or whoever read
+    /// them has looked.
+    ///
+    /// - Throws: `ModelError.shape`, `ModelError.memory`, and `ModelError.nonFinite` where NaN or
+    ///   infinity comes of them.
+    package func decoded(_ latents: Latents, part: Part = .all) throws -> Tensor {
+        try check(latents)
         try configuration.requireWorkingMemory(on: device, clips: latents.structure.dim(0))
         let clips = parts.decoder(decoderInput(latents, part))
         try VidTwinModel.checkFinite(clips, "reconstruction")
@@ -144,10 +168,7 @@ public final class VidTwinModel: Sendable {
     public func reenact(
         structure: Latents, dynamics: Latents, part: Part = .all
     ) throws -> Tensor {
-        try decode(
-            Latents(
-                structure: structure.structure, dynamicsX: dynamics.dynamicsX,
-                dynamicsY: dynamics.dynamicsY), part: part)
+        try decode(structure.moving(as: dynamics), part: part)
     }
 
     /// Structure + dynamics along columns + dynamics along rows: `[B, T, S, C]`.
@@ -170,24 +191,21 @@ public final class VidTwinModel: Sendable {
     }
 
     private func check(_ latents: Latents) throws {
-        let (c, B) = (configuration, latents.structure.shape.first ?? 1)
-        let T = c.encoder.grid.time
-        let dynamics = c.dynamicsGrid
-        for (what, tensor, expected) in [
-            ("structure latent", latents.structure, [B] + c.structureShape),
-            (
-                "dynamics latent along columns", latents.dynamicsX,
-                [B, T, dynamics.columns, c.dynamicsChannels]
-            ),
-            (
-                "dynamics latent along rows", latents.dynamicsY,
-                [B, T, dynamics.rows, c.dynamicsChannels]
-            ),
-        ] {
-            if tensor.shape != expected {
-                throw ModelError.shape(what: what, expected: expected, found: tensor.shape)
-            }
-            try VidTwinModel.checkFinite(tensor, what)
+        for (what, tensor, expected) in named(latents) where tensor.shape != expected {
+            throw ModelError.shape(what: what, expected: expected, found: tensor.shape)
         }
+    }
+
+    /// Each latent, what it is called, and its shape in a batch of as many clips.
+    private func named(
+        _ latents: Latents
+    ) -> [(what: String, tensor: Tensor, expected: [Int])] {
+        let (c, B) = (configuration, latents.structure.shape.first ?? 1)
+        let (T, d, grid) = (c.encoder.grid.time, c.dynamicsChannels, c.dynamicsGrid)
+        return [
+            ("structure latent", latents.structure, [B] + c.structureShape),
+            ("dynamics latent along columns", latents.dynamicsX, [B, T, grid.columns, d]),
+            ("dynamics latent along rows", latents.dynamicsY, [B, T, grid.rows, d]),
+        ]
     }
 }

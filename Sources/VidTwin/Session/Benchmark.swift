@@ -35,10 +35,9 @@ public struct Benchmark: Sendable {
             let start = Benchmark.now
             let clip = model.clip(pictures)
             let prepared = Benchmark.now
-            let decoded = try model.decode(try model.encode(clip))
+            let decoded = try model.decoded(try model.encode(clip))
             let computed = Benchmark.now
-            _ = try model.pictures(
-                decoded, count: c.frames, depths: pictures.map { _ in .eight })
+            _ = decoded.pictures(0..<c.frames, depths: pictures.map(\.depth))
             let end = Benchmark.now
             pixelSeconds += prepared - start + end - computed
             return end - start

@@ -54,32 +54,27 @@ public struct Picture: Sendable {
         }
     }
 
-    /// A frame from values that are limited to −1…1 and rounded.
-    ///
-    /// - Returns: the frame, and how many values are NaN or infinite (it is worthless then).
+    /// A frame from finite values, which are limited to −1…1 and rounded.
     static func from(
         _ values: UnsafePointer<Float>, width: Int, height: Int, depth: Depth
-    ) -> (picture: Picture, nonFinite: Int) {
+    ) -> Picture {
         let count = width * height * 3
-        var bad = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: count * depth.byteCount) { buffer, used in
             guard let base = buffer.baseAddress else { return }
             switch depth {
-            case .eight: bad = kernels.pixels_to_u8(values, base, count)
+            case .eight: kernels.pixels_to_u8(values, base, count)
             case .sixteen:
-                bad = UnsafeMutableRawPointer(base)
-                    .withMemoryRebound(to: UInt16.self, capacity: count) {
-                        kernels.pixels_to_u16(values, $0, count)
-                    }
+                UnsafeMutableRawPointer(base).withMemoryRebound(to: UInt16.self, capacity: count) {
+                    kernels.pixels_to_u16(values, $0, count)
+                }
             case .float:
-                bad = kernels.count_non_finite(values, count)
                 UnsafeMutableRawPointer(base).withMemoryRebound(to: Float.self, capacity: count) {
                     for i in 0..<count { $0[i] = min(max(0.5 * values[i] + 0.5, 0), 1) }
                 }
             }
             used = count * depth.byteCount
         }
-        return (Picture(width: width, height: height, depth: depth, bytes: bytes), bad)
+        return Picture(width: width, height: height, depth: depth, bytes: bytes)
     }
 }
 
@@ -118,27 +113,16 @@ extension VidTwinModel {
         }
         return clip
     }
+}
 
-    /// The first `count` frames of a decoded clip `[1, frames, height, width, 3]`, of any size.
-    ///
-    /// - Throws: `ModelError.nonFinite` where the result is no picture.
-    package func pictures(
-        _ clip: Tensor, count: Int, depths: [Picture.Depth]
-    ) throws -> [Picture] {
-        let frame = clip.count / clip.dim(1)
-        var (pictures, nonFinite): ([Picture], Int) = ([], 0)
-        for t in 0..<count {
-            let (picture, bad) = clip.withPointer {
-                Picture.from(
-                    $0 + t * frame, width: clip.dim(3), height: clip.dim(2), depth: depths[t])
+extension Tensor {
+    /// Frames of a decoded clip `[1, T, height, width, 3]`, of any size, one of each depth.
+    package func pictures(_ frames: Range<Int>, depths: [Picture.Depth]) -> [Picture] {
+        let frame = count / dim(1)
+        return withPointer { values in
+            zip(frames, depths).map { t, depth in
+                Picture.from(values + t * frame, width: dim(3), height: dim(2), depth: depth)
             }
-            pictures.append(picture)
-            nonFinite += bad
         }
-        if nonFinite > 0 {
-            throw ModelError.nonFinite(
-                what: "reconstruction", count: nonFinite, of: count * frame)
-        }
-        return pictures
     }
 }

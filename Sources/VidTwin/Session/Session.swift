@@ -24,8 +24,11 @@ public final class Session {
     private let options: Options
     private var clips: ClipAssembler<Picture>
     private var generator: TorchGenerator?
-    /// The last frames of the clip before, not limited, and their depths: the next clip's first.
-    private var held: (values: [Float], depths: [Picture.Depth]) = ([], [])
+    private var fade = CrossFade()
+    /// The number of the next clip's first frame.
+    private var first = 0
+    /// Depths of the frames that were taken and not returned.
+    private var depths: [Picture.Depth] = []
 
     /// A session at the start of a stream.
     public init(model: VidTwinModel, options: Options = Options()) {
@@ -49,14 +52,9 @@ public final class Session {
 
     /// Ends the stream: returns the frames of the last clip, without its filling.
     public func finish() throws -> [Picture] {
+        defer { (fade, first, depths) = (CrossFade(), 0, []) }
         if let clip = clips.finish() { return try reconstruct(clip, isLast: true) }
-        if held.depths.isEmpty { return [] }
-        let c = model.configuration
-        let (height, width) = (options.tiling?.height ?? c.height, options.tiling?.width ?? c.width)
-        let rest = Tensor(
-            [1, held.depths.count, height, width, 3], held.values, on: model.device)
-        defer { held = ([], []) }
-        return try model.pictures(rest, count: held.depths.count, depths: held.depths)
+        return pictures(fade.finish())
     }
 
     private func reconstruct(
@@ -68,39 +66,24 @@ public final class Session {
         } else {
             decoded = try self.decoded(of: clip.elements)
         }
-        let depths = clip.elements.map(\.depth)
-        if options.overlap == 0 {
-            return try model.pictures(decoded, count: clip.valid, depths: depths)
+        depths += clip.elements[clip.repeated..<clip.valid].map(\.depth)
+        defer { first += clips.stride }
+        return pictures(
+            fade.take(
+                decoded, first: first, valid: clip.valid,
+                stride: isLast ? clip.valid : clips.stride))
+    }
+
+    private func pictures(_ runs: [CrossFade.Run]) -> [Picture] {
+        runs.flatMap { run in
+            defer { depths.removeFirst(run.frames.count) }
+            return run.pictures(depths: Array(depths.prefix(run.frames.count)))
         }
-        fadeIn(decoded)
-        let ready = isLast ? clip.valid : clip.valid - options.overlap
-        let frame = decoded.count / decoded.dim(1)
-        held =
-            isLast
-            ? ([], [])
-            : (
-                Array(decoded.values[ready * frame..<clip.valid * frame]),
-                Array(depths[ready..<clip.valid])
-            )
-        return try model.pictures(decoded, count: ready, depths: depths)
     }
 
     /// A clip of the model's size through the model: `[1, T, height, width, 3]`, not limited.
     private func decoded(of pictures: [Picture]) throws -> Tensor {
         let moments = try model.moments(model.clip(pictures))
-        return try model.decode(moments.latents(sampling: &generator), part: options.part)
-    }
-
-    /// The frames that were held back fade into the first ones of a clip.
-    private func fadeIn(_ decoded: Tensor) {
-        let (count, frame) = (held.depths.count, decoded.count / decoded.dim(1))
-        decoded.withPointer { values in
-            for t in 0..<count {
-                let weight = Float(t + 1) / Float(count + 1)
-                for i in t * frame..<(t + 1) * frame {
-                    values[i] = held.values[i] + weight * (values[i] - held.values[i])
-                }
-            }
-        }
+        return try model.decoded(moments.latents(sampling: &generator), part: options.part)
     }
 }

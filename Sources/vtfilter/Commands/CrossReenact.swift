@@ -127,27 +127,19 @@ struct CrossReenact: ParsableCommand {
         for note in writer.notes { Log.warning(note) }
         let told = try Progress(
             progress, quiet: words.quiet, total: a.stream.frameCount, inputs: inputs)
-        var fault: (any Error)?
-        do {
-            fault = try reenact(a, b, loaded, identity, writer, told, interruption)
-        } catch {
-            interruption.reading.cancel()
-            told.end()
-            writer.abandon()
-            throw error
+        let job = StreamJob(interruption: interruption, progress: told, ahead: 2 * c.frames)
+        try job.run(writing: writer) { send in
+            try reenact(a, b, loaded, identity, interruption, send)
         }
-        interruption.reading.cancel()
-        told.end()
-        try writer.conclude(signal: interruption.signal, fault: fault)
     }
 
-    /// Writes clips until an input ends.
+    /// Computes clips until an input ends.
     ///
-    /// - Returns: a fault of an input, after the whole clips before it were written.
+    /// - Returns: a fault of an input, after the whole clips before it.
     private func reenact(
         _ a: ClipSource, _ b: ClipSource, _ model: VidTwinModel,
-        _ identity: () throws -> ModelIdentity, _ writer: VideoWriter, _ progress: Progress,
-        _ interruption: Interruption
+        _ identity: () throws -> ModelIdentity, _ interruption: Interruption,
+        _ send: (StreamItem) throws -> Void
     ) throws -> (any Error)? {
         var (past, frames): ([SourceClip], Int) = ([], 0)
         var looped = 0
@@ -161,7 +153,7 @@ struct CrossReenact: ParsableCommand {
                 return error
             }
             guard let first else {
-                try writer.write(a.takeRest())
+                try send(StreamItem(after: a.takeRest()))
                 if looped == 0, b.hasMore() {
                     Log.notice("\(structure) ends first: \(frames) frames are written")
                 }
@@ -187,10 +179,9 @@ struct CrossReenact: ParsableCommand {
             }
             let count =
                 loop || hold ? first.frames.count : min(first.frames.count, second.frames.count)
-            let results = try model.pictures(
-                try model.reenact(structure: first.latents, dynamics: second.latents), count: count,
-                depths: first.frames.prefix(count).map { $0.depth == .eight ? .eight : .sixteen })
-            try writer.write(first.copied)
+            let results = try model.decoded(first.latents.moving(as: second.latents))
+                .pictures(0..<count, depths: first.frames.prefix(count).map(\.depth.samples))
+            try send(StreamItem(after: first.copied))
             for (t, picture) in results.enumerated() {
                 var shown = picture
                 if show != nil {
@@ -199,10 +190,10 @@ struct CrossReenact: ParsableCommand {
                         first.frames[t].picture, other.converted(to: picture.depth), picture,
                     ])
                 }
-                try writer.write(RGBFrame(shown, like: first.frames[t]))
+                let (pts, duration) = (first.frames[t].pts, first.frames[t].duration)
+                try send(StreamItem(RGBFrame(shown, pts: pts, duration: duration)))
             }
             frames += count
-            progress.wrote(count)
             if count < first.frames.count {
                 Log.notice("\(dynamics) ends first: \(frames) frames are written")
                 return nil

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import LatentIO
 import VidTwin
 import VideoIO
@@ -74,71 +73,51 @@ struct Decode: ParsableCommand {
         let interruption = Interruption()
         let opened = try model.open()
         let loaded = try model.load(opened)
-        let identity = ModelIdentity(opened)
         let source = try LatentInput(input)
-        let reader = try source.clips(named: name, interruption.reading)
-        let told = try Progress(
-            progress, quiet: words.quiet, total: nil, inputs: [input] + opened.files.paths)
-        var sink: FrameSink?
-        var fault: (any Error)?
-        do {
-            while let sample = try reader.next(), interruption.signal == nil {
-                try identity.check(sample, force: force)
-                let (latents, available) = try Latents.of(sample, for: loaded)
-                let wanted = part == .all ? available : part
-                if available != .all, wanted != available {
-                    throw VideoIOError.usage(
-                        "--part \(part.rawValue): the latents hold \(available.rawValue) only")
+        let clips = ModelLatents(
+            try source.clips(named: name, interruption.reading), for: loaded,
+            ModelIdentity(opened), isForced: force, part: part)
+        let inputs = [input] + opened.files.paths
+        let told = try Progress(progress, quiet: words.quiet, total: nil, inputs: inputs)
+        let job = StreamJob(
+            interruption: interruption, progress: told, ahead: 2 * loaded.configuration.frames)
+        var next: ModelLatents.Clip?
+        var frames = ClipFrames(depth: .eight, constantRate: rate != nil)
+        /// What the first sample tells of the video.
+        func open() throws -> VideoWriter {
+            next = try clips.next()
+            if let signal = interruption.signal { throw Interrupted(signal: signal) }
+            guard let info = next?.sample.info else { throw source.noLatents }
+            let c = loaded.configuration
+            let size = PictureSize(width: c.width, height: c.height)
+            let stream = try info.stream(size, place: input)
+                .resampled(to: rate.flatMap { Rational(frameRate: $0) })
+            frames = ClipFrames(
+                depth: stream.bitDepth > 8 ? .sixteen : .eight, constantRate: rate != nil)
+            var options = file.output(output, format: format, pixelFormat: pixelFormat)
+            (options.inputs, options.cancellation) = (inputs, interruption.reading)
+            options.size = self.size.flatMap { PictureSize($0) }
+            options.maximumGap = gap.maximum
+            let writer = try VideoWriter(
+                options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
+            for note in writer.notes { Log.warning(note) }
+            return writer
+        }
+        try job.run(writing: try open()) { send in
+            var fault: LatentError?
+            do {
+                while let clip = next, interruption.signal == nil {
+                    let decoded = try loaded.decoded(clip.latents, part: clip.part)
+                    for frame in try frames.take(decoded, clip.sample) {
+                        try send(StreamItem(frame))
+                    }
+                    next = try clips.next()
                 }
-                let open =
-                    try sink
-                    ?? openSink(
-                        sample.info, loaded, inputs: [input] + opened.files.paths, interruption)
-                sink = open
-                let clip = try loaded.decode(latents, part: wanted)
-                told.wrote(try open.write(clip, sample, loaded))
+            } catch let error as LatentError {
+                fault = error  // after whole samples
             }
-        } catch let error as LatentError {
-            fault = error  // after whole samples
-        } catch {
-            told.end()
-            sink?.writer.abandon()
-            throw error
+            for frame in frames.finish() { try send(StreamItem(frame)) }
+            return fault
         }
-        if let sink {
-            do { told.wrote(try sink.finish(loaded)) } catch {
-                told.end()
-                sink.writer.abandon()
-                throw error
-            }
-        }
-        told.end()
-        if let sink {
-            try sink.writer.conclude(signal: interruption.signal, fault: fault)
-        } else if fault == nil, interruption.signal == nil {
-            throw source.noLatents
-        }
-        if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault { throw fault }
-    }
-
-    private func openSink(
-        _ info: LatentInfo, _ model: VidTwinModel, inputs: [String],
-        _ interruption: Interruption
-    ) throws -> FrameSink {
-        let forced = rate.flatMap { Rational(frameRate: $0) }
-        let c = model.configuration
-        let size = PictureSize(width: c.width, height: c.height)
-        let stream = try info.stream(size, place: input).resampled(to: forced)
-        var options = file.output(output, format: format, pixelFormat: pixelFormat)
-        (options.inputs, options.cancellation) = (inputs, interruption.reading)
-        options.size = self.size.flatMap { PictureSize($0) }
-        options.maximumGap = gap.maximum
-        let writer = try VideoWriter(
-            options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
-        for note in writer.notes { Log.warning(note) }
-        return FrameSink(
-            writer: writer, depth: stream.bitDepth > 8 ? .sixteen : .eight,
-            constantRate: forced != nil)
     }
 }

@@ -1,7 +1,5 @@
 public import ArgumentParser
-import Glibc
 public import LatentIO
-import TensorFiles
 import VidTwin
 import VideoIO
 
@@ -80,102 +78,38 @@ struct Encode: ParsableCommand {
                 "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
         }
         try layout.check(c)
-        let identity = ModelIdentity(opened)
+        let inputs = [streams.input] + opened.files.paths
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
-        let output = try NewFile.latents(
-            streams.output, overwrite: streams.file.overwrite,
-            inputs: [streams.input] + opened.files.paths, interruption.reading)
-        let isArchive = streams.output.hasSuffix(".safetensors")
-        let stream = LatentWriter(try output.open(), type: latentDtype)
-        let archive = try LatentArchiveWriter(output, type: latentDtype)
+        let output = try LatentOutput(
+            streams.output, type: latentDtype, overwrite: streams.file.overwrite, inputs: inputs,
+            interruption.reading)
         let progress = try Progress(
             streams.progress, quiet: streams.words.quiet,
-            total: streams.expectedFrames(reader.stream),
-            inputs: [streams.input] + opened.files.paths)
-
-        let video = reader.stream.resampled(to: streams.sampleRate)
-        let sampleName =
-            name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input)
-        let reading = try BackgroundReader(
+            total: streams.expectedFrames(reader.stream), inputs: inputs)
+        let reading = BackgroundReader(
             reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             capacity: 2 * c.frames)
+        var options = ClipEncoder.Options()
+        (options.part, options.layout, options.withLogVariance) = (part, layout, withLogvar)
+        options.seed = sample ? seed ?? 0 : nil
+        (options.stride, options.skip, options.fit) = (step, streams.skip, streams.fit)
+        var encoder = ClipEncoder(
+            loaded, ModelIdentity(opened), reader.stream.resampled(to: streams.sampleRate),
+            name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input), options)
         var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
-        var generator = sample ? TorchGenerator(seed: seed ?? 0) : nil
-        var index = 0
-        func write(_ clip: ClipAssembler<RGBFrame>.Clip) throws {
-            let moments = try loaded.moments(loaded.clip(clip.elements.map(\.picture)))
-            let latents = moments.latents(sampling: &generator)
-            try latents.checkFinite()
-            var arrays = latents.arrays(part, layout)
-            if withLogvar {
-                arrays.merge(moments.logVariance.arrays(part, layout, suffix: "_logvar")) { $1 }
+        let job = StreamJob(interruption: interruption, progress: progress, ahead: 2)
+        try job.run(reading: reading, writing: output) { send in
+            func encode(_ clip: ClipAssembler<RGBFrame>.Clip) throws {
+                try send((try encoder.sample(clip), clip.valid - clip.repeated))
             }
-            let info = LatentInfo(
-                video, frames: Array(clip.elements.prefix(clip.valid)),
-                first: index * step + streams.skip, stride: step, fit: streams.fit, identity,
-                seed: sample ? seed ?? 0 : nil, layout)
-            let sample = LatentSample(key: sampleName.key(clip: index), info: info, arrays: arrays)
-            if isArchive { try archive.write(sample) } else { try stream.write(sample) }
-            progress.wrote(clip.valid - clip.repeated)
-            index += 1
-        }
-        do {
             while let frame = reading.queue.pop()?.frame {
-                if let clip = clips.push(frame) { try write(clip) }
-                if interruption.signal != nil { break }
+                if let clip = clips.push(frame) { try encode(clip) }
+                if interruption.signal != nil { return nil }
             }
-            if interruption.signal == nil, let clip = clips.finish() { try write(clip) }
-            if isArchive { try archive.finish() } else { try stream.finish() }
-        } catch {
-            interruption.reading.cancel()
-            reading.close()
-            progress.end()
-            output.abandon()
-            throw error
+            if interruption.signal != nil { return nil }
+            if let clip = clips.finish() { try encode(clip) }
+            return reading.fault
         }
-        reading.close()
-        progress.end()
-        let isEmptyFile = index == 0 && output.isSeekable
-        if isEmptyFile { output.abandon() } else { try output.finish() }
-        if let signal = interruption.signal { throw Interrupted(signal: signal) }
-        if let fault = reading.fault ?? reader.emptiness { throw fault }
-        if isEmptyFile {
-            throw VideoIOError.badInput(url: streams.output, problem: VideoWriter.nothing)
-        }
-        if index == 0 { Log.warning("no frames came: the output has no samples") }
-    }
-}
-
-extension Latents {
-    /// - Throws: `ModelError.nonFinite` where the latents are worthless.
-    func checkFinite() throws {
-        for tensor in [structure, dynamicsX, dynamicsY] {
-            let bad = tensor.values.count { !$0.isFinite }
-            if bad > 0 { throw ModelError.nonFinite(what: "latents", count: bad, of: tensor.count) }
-        }
-    }
-}
-
-extension LatentInfo {
-    /// What is known of the frames of a clip.
-    init(
-        _ stream: VideoStreamInfo, frames: [RGBFrame], first: Int, stride: Int, fit: Fit,
-        _ identity: ModelIdentity, seed: UInt64?, _ layout: LatentLayout
-    ) {
-        self.init(
-            firstFrame: first, validFrames: frames.count, stride: stride,
-            rate: stream.frameRate.map { "\($0)" }, timeBase: "\(stream.timeBase)",
-            pts: frames.map(\.pts), lastDuration: frames.last?.duration ?? 0,
-            width: stream.size.width, height: stream.size.height,
-            pixelFormat: stream.pixelFormat, colorSpace: stream.colors.space,
-            colorRange: stream.colors.range, sampleAspect: "\(stream.sampleAspect)",
-            fit: fit.rawValue, configSHA256: identity.configSHA256,
-            checkpointSHA256: identity.checkpointSHA256, latents: seed == nil ? "mean" : "sample",
-            seed: seed, layout: layout.tag, vtfilter: VTFilter.version)
-        let marks = stream.marks
-        (chromaLocation, colorPrimaries) = (marks.chromaLocation, marks.primaries)
-        (colorTransfer, masteringDisplay) = (marks.transfer, marks.masteringDisplay)
-        contentLight = marks.contentLight
     }
 }

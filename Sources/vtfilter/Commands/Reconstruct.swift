@@ -99,10 +99,28 @@ struct Reconstruct: ParsableCommand {
             Log.debug("\(tiling.count) tiles of \(size) for a frame of \(frame)")
             options.tiling = tiling
         }
-        let session = Session(model: loaded, options: options)
-        let pipeline = Pipeline(
-            reader: reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
-            writer: writer, showsInput: show != nil, interruption: interruption, progress: progress)
-        try pipeline.run(clip: loaded.configuration.frames, session)
+        let reading = BackgroundReader(
+            reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
+            capacity: 2 * loaded.configuration.frames)
+        var frames = SessionFrames(
+            Session(model: loaded, options: options), showsInput: show != nil)
+        let job = StreamJob(
+            interruption: interruption, progress: progress,
+            ahead: 2 * loaded.configuration.frames)
+        try job.run(reading: reading, writing: writer) { send in
+            var rest = StreamItem()
+            while let item = reading.queue.pop() {
+                guard let frame = item.frame else {
+                    rest = item
+                    break
+                }
+                try frames.push(frame, item).forEach(send)
+                if interruption.signal != nil { return nil }
+            }
+            if interruption.signal != nil { return nil }
+            try frames.finish().forEach(send)
+            try send(rest)
+            return reading.fault
+        }
     }
 }

@@ -72,10 +72,11 @@ final class ClipSource {
         reader.say(input.place)
         fit.announce(stream.size, model: size)
         hasPictures = true
-        kind = .video(
-            try BackgroundReader(
-                reader, rate: rate, gap: description.gap.maximum,
-                capacity: 2 * model.configuration.frames))
+        let reading = BackgroundReader(
+            reader, rate: rate, gap: description.gap.maximum,
+            capacity: 2 * model.configuration.frames)
+        try reading.start()
+        kind = .video(reading)
     }
 
     /// The first bytes of an input; those of a pipe are gone from it then.

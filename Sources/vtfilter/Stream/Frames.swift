@@ -1,19 +1,23 @@
 import VidTwin
 import VideoIO
 
+extension SampleDepth {
+    /// As pictures have it.
+    var samples: Picture.Depth { self == .eight ? .eight : .sixteen }
+}
+
 extension RGBFrame {
     /// As the model takes it.
     var picture: Picture {
-        Picture(
-            width: width, height: height, depth: depth == .eight ? .eight : .sixteen, bytes: bytes)
+        Picture(width: width, height: height, depth: depth.samples, bytes: bytes)
     }
 
-    /// A picture with the time of a frame.
-    init(_ picture: Picture, like frame: RGBFrame) {
+    /// A picture at a time.
+    init(_ picture: Picture, pts: Int64, duration: Int64) {
         self.init(
             width: picture.width, height: picture.height,
-            depth: picture.depth == .eight ? .eight : .sixteen, bytes: picture.bytes,
-            pts: frame.pts, duration: frame.duration)
+            depth: picture.depth == .eight ? .eight : .sixteen, bytes: picture.bytes, pts: pts,
+            duration: duration)
     }
 }
 
