@@ -169,6 +169,7 @@ struct RunTests {
             ),
             ("vtfilter train --resume nowhere", 4, "nowhere"),
             (bare + "stray", 2, "KEY.PATH=VALUE"),
+            ("echo words > notes; \(bare) --progress notes", 2, "holds something else"),
         ] as [(String, Int32, String)] {
             let result = Shell.run(command, in: folder)
             #expect(

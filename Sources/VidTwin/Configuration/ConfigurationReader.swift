@@ -2,34 +2,11 @@ import Glibc
 import TensorFiles
 
 extension Configuration {
-    /// Reads a configuration file with the keys of the published ones, or the configuration that a
-    /// converted checkpoint carries.
+    /// Reads a configuration with the keys of the published ones from text; `path` serves for messages.
     ///
     /// A key that would change the result and is not known is an error; one that serves only
     /// training or another backend is accepted, the latter with a sentence in `notes`.
     /// - Throws: `ModelError.configuration` with file, key path, expected and found.
-    public init(path: String) throws {
-        if path.hasSuffix(".safetensors") {
-            try self.init(carriedBy: try Checkpoint(path: path))
-            return
-        }
-        let text = try Configuration.contents(of: path)
-        try self.init(text: text, path: path)
-    }
-
-    /// Reads the configuration that a checkpoint carries.
-    ///
-    /// - Throws: `ModelError.configuration`, where it carries none too.
-    init(carriedBy checkpoint: Checkpoint) throws {
-        guard let text = checkpoint.metadata[Conversion.configurationKey] else {
-            throw ModelError.configuration(
-                path: checkpoint.path, key: "metadata", expected: Conversion.configurationKey,
-                found: "none: vtfilter convert writes it")
-        }
-        try self.init(text: Array(text.utf8), path: checkpoint.path)
-    }
-
-    /// Reads a configuration from text; `path` serves for messages.
     public init(text: [UInt8], path: String) throws {
         let document: YAMLDocument
         do {

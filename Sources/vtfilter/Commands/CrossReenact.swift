@@ -125,8 +125,7 @@ struct CrossReenact: ParsableCommand {
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),
             undoing: a.fit)
         for note in writer.notes { Log.warning(note) }
-        let told = try Progress(
-            progress, quiet: words.quiet, total: a.stream.frameCount, inputs: inputs)
+        let told = try progress.start(words, total: a.stream.frameCount, inputs: inputs)
         let job = StreamJob(interruption: interruption, progress: told, ahead: 2 * c.frames)
         try job.run(writing: writer) { send in
             try reenact(a, b, loaded, identity, interruption, send)

@@ -78,7 +78,7 @@ struct Decode: ParsableCommand {
             try source.clips(named: name, interruption.reading), for: loaded,
             ModelIdentity(opened), isForced: force, part: part)
         let inputs = [input] + opened.files.paths
-        let told = try Progress(progress, quiet: words.quiet, total: nil, inputs: inputs)
+        let told = try progress.start(words, total: nil, inputs: inputs)
         let job = StreamJob(
             interruption: interruption, progress: told, ahead: 2 * loaded.configuration.frames)
         var next: ModelLatents.Clip?

@@ -84,9 +84,8 @@ struct Encode: ParsableCommand {
         let output = try LatentOutput(
             streams.output, type: latentDtype, overwrite: streams.file.overwrite, inputs: inputs,
             interruption.reading)
-        let progress = try Progress(
-            streams.progress, quiet: streams.words.quiet,
-            total: streams.expectedFrames(reader.stream), inputs: inputs)
+        let progress = try streams.progress.start(
+            streams.words, total: streams.expectedFrames(reader.stream), inputs: inputs)
         let reading = BackgroundReader(
             reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             capacity: 2 * c.frames)

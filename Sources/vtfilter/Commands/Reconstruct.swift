@@ -85,8 +85,8 @@ struct Reconstruct: ParsableCommand {
         let writer = try streams.openOutput(
             like: stream, shown, undoing: streams.fit, inputs: opened.files.paths,
             interruption.reading)
-        let progress = try Progress(
-            streams.progress, quiet: streams.words.quiet, total: streams.expectedFrames(stream),
+        let progress = try streams.progress.start(
+            streams.words, total: streams.expectedFrames(stream),
             inputs: [streams.input] + opened.files.paths)
         var options = Session.Options()
         options.part = part

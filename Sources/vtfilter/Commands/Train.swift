@@ -139,6 +139,7 @@ struct Train: ParsableCommand {
         requests.takeSave = { SaveRequest.take() }
         let listener = TrainingListener()
         let start = Clock.now
+        let progressFile = try self.progress.file(inputs: files)
         let run = try prepared(settings, requests, listener)
         let (trainer, first) = (run.trainer, run.trainer.state.batch)
         Log.notice(
@@ -146,9 +147,10 @@ struct Train: ParsableCommand {
                 + "\(trainer.plan.batchSize * trainer.plan.accumulate) clips, "
                 + "\(trainer.state.epochBatches) an epoch, \(trainer.plan.end) in all, "
                 + "\(run.device.threads) threads")
-        let progress = try TrainingProgress(
-            self.progress, quiet: words.quiet, first: first, total: trainer.plan.end,
-            epochBatches: trainer.state.epochBatches, logEvery: trainer.plan.logEvery)
+        let progress = TrainingProgress(
+            showsLine: self.progress.showsLine(words), file: progressFile, first: first,
+            total: trainer.plan.end, epochBatches: trainer.state.epochBatches,
+            logEvery: trainer.plan.logEvery)
         listener.progress = progress
         defer { progress.end() }
         let end = try trainer.run()

@@ -81,6 +81,13 @@ struct StreamOptions: ParsableArguments {
     /// The rate of `--sample-fps`.
     var sampleRate: Rational? { sampleFPS.flatMap { Rational(frameRate: $0) } }
 
+    /// Frames to come, where the input tells.
+    func expectedFrames(_ stream: VideoStreamInfo) -> Int? {
+        let rest = stream.frameCount.map { max($0 - skip, 0) }
+        guard let frames else { return rest }
+        return min(rest ?? frames, frames)
+    }
+
     /// Opens the input for frames of the model's size and says what happens to the picture.
     func openInput(_ size: PictureSize, _ cancellation: Cancellation) throws -> VideoReader {
         var options = description.options(for: input)

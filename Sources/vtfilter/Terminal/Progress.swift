@@ -1,6 +1,5 @@
 import Glibc
 import Synchronization
-import VideoIO
 
 /// Tells how far a stream has come: a line on a terminal, `key=value` lines for programs.
 final class Progress: Sendable {
@@ -18,11 +17,10 @@ final class Progress: Sendable {
     /// Whether a progress line stands on the terminal.
     private static let lineStands = Atomic<Bool>(false)
 
-    /// Starts the clock. The file of `--progress` is none of `inputs`.
-    init(_ options: ProgressOptions, quiet: Bool, total: Int?, inputs: [String]) throws {
-        self.total = total
-        showsLine = isatty(2) == 1 && !options.noProgress && !quiet
-        file = try options.progress.map { try ProgressFile($0, inputs: inputs) }
+    /// Starts the clock. Shows a line where that is wanted and standard error is a terminal.
+    init(showsLine: Bool, file: ProgressFile?, total: Int?) {
+        (self.file, self.total) = (file, total)
+        self.showsLine = showsLine && Progress.isTerminal
         state = Mutex(State())
     }
 
@@ -66,6 +64,9 @@ final class Progress: Sendable {
         }
     }
 
+    /// Whether there is a terminal to show a line on.
+    static var isTerminal: Bool { isatty(2) == 1 }
+
     /// Shows a line that the next one replaces.
     static func showLine(_ text: String) {
         var bytes = Array("\r\(text)\u{1b}[K".utf8)
@@ -79,14 +80,5 @@ final class Progress: Sendable {
             var bytes = Array("\r\u{1b}[K".utf8)
             _ = write(2, &bytes, bytes.count)
         }
-    }
-}
-
-extension StreamOptions {
-    /// Frames to come, where the input tells.
-    func expectedFrames(_ stream: VideoStreamInfo) -> Int? {
-        let rest = stream.frameCount.map { max($0 - skip, 0) }
-        guard let frames else { return rest }
-        return min(rest ?? frames, frames)
     }
 }

@@ -8,8 +8,8 @@ final class ProgressFile: Sendable {
     private let descriptor: Int32
     private let isOwned: Bool
 
-    /// What every report begins with.
-    private static let start = Array("frame=".utf8)
+    /// What reports begin with: those of a stream, those of a training run, one of no batch.
+    private static let starts = ["frame=", "batch=", "elapsed="].map { Array($0.utf8) }
 
     /// Opens a file, or `-` for standard error. A file that is there is begun again where it is one
     /// of these, and refused otherwise.
@@ -37,9 +37,9 @@ final class ProgressFile: Sendable {
         if inputs.contains(where: { FileIdentity(path: $0) == identity }) {
             throw refused("it is an input; give another name")
         }
-        var first = [UInt8](repeating: 0, count: ProgressFile.start.count)
+        var first = [UInt8](repeating: 0, count: ProgressFile.starts.map(\.count).max() ?? 0)
         let count = pread(descriptor, &first, first.count, 0)
-        if count != 0, first != ProgressFile.start {
+        if count != 0, !ProgressFile.starts.contains(where: first.starts(with:)) {
             throw refused("exists and holds something else; give another name")
         }
         ftruncate(descriptor, 0)

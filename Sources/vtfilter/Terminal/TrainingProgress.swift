@@ -1,35 +1,23 @@
-import Glibc
-import VideoIO
-
 /// Tells how far a training run has come: one line on a terminal, `key=value` lines for programs, a
 /// line a log interval elsewhere.
 final class TrainingProgress {
     private let total, first, epochBatches, logEvery: Int
     private let start = Clock.now
     private let showsLine: Bool
-    private let descriptor: Int32?
+    private let file: ProgressFile?
     private var lastReport = 0.0
     private var psnr: Double?
     private var rate = 0.0, waited = 0.0
     private var last: (batch: Int, loss: Double)?
 
+    /// Starts the clock. Shows a line where that is wanted and standard error is a terminal.
     init(
-        _ options: ProgressOptions, quiet: Bool, first: Int, total: Int, epochBatches: Int,
+        showsLine: Bool, file: ProgressFile?, first: Int, total: Int, epochBatches: Int,
         logEvery: Int
-    ) throws {
+    ) {
         (self.first, self.total, self.epochBatches) = (first, total, max(epochBatches, 1))
-        self.logEvery = logEvery
-        showsLine = isatty(2) == 1 && !options.noProgress && !quiet
-        var descriptor: Int32?
-        if let path = options.progress {
-            let opened =
-                path == "-" ? 2 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-            if opened < 0 {
-                throw VideoIOError.usage("--progress \(path): \(String(cString: strerror(errno)))")
-            }
-            descriptor = opened
-        }
-        self.descriptor = descriptor
+        (self.file, self.logEvery) = (file, logEvery)
+        self.showsLine = showsLine && Progress.isTerminal
     }
 
     /// A batch is done.
@@ -51,7 +39,6 @@ final class TrainingProgress {
     /// No more batches come.
     func end() {
         report("end")
-        if let descriptor, descriptor > 2 { close(descriptor) }
         Progress.clearLine()
     }
 
@@ -75,7 +62,7 @@ final class TrainingProgress {
     }
 
     private func report(_ kind: String) {
-        guard let descriptor else { return }
+        guard let file else { return }
         var lines = ""
         if let last {
             lines +=
@@ -88,7 +75,6 @@ final class TrainingProgress {
         lines +=
             "elapsed=\(Clock.decimal(Clock.now - start, digits: 3))\n"
             + "eta=\(Clock.decimal(remaining, digits: 1))\nprogress=\(kind)\n"
-        var bytes = Array(lines.utf8)
-        _ = write(descriptor, &bytes, bytes.count)
+        file.write(lines)
     }
 }
