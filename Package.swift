@@ -119,7 +119,8 @@ let package = Package(
         .testTarget(
             name: "vtfilterTests",
             dependencies: [
-                "VidTwin", "VidTwinTraining", "TensorFiles", "VidTwinTestSupport", "vtfilter",
+                "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO", "VidTwinTestSupport",
+                "vtfilter",
             ],
             swiftSettings: strict),
     ]

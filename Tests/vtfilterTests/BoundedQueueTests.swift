@@ -1,5 +1,6 @@
 import Synchronization
 import Testing
+import VideoIO
 import vtfilter
 
 /// Says when it is gone.

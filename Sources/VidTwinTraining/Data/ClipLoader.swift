@@ -30,7 +30,7 @@ package final class ClipLoader: @unchecked Sendable {
     private let capacity: Int
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
-    private var threads: [WorkerThread] = []
+    private var threads: [BackgroundThread] = []
     // Behind the mutex:
     private var claimed: Int
     private var taken: Int
@@ -40,7 +40,7 @@ package final class ClipLoader: @unchecked Sendable {
     /// Starts reading the places `range`, with `workers` threads that run ahead by `capacity`
     /// clips. Videos of fewer than `minimumFrames` frames are passed over.
     ///
-    /// - Throws: `TrainingError.failure` where there is no thread.
+    /// - Throws: `VideoIOError.failure` where there is no thread.
     package init(
         _ entries: [VideoEntry], _ decoder: ClipDecoder, places range: Range<Int>, workers: Int,
         capacity: Int, minimumFrames: Int = 0, choice: @escaping Choice
@@ -55,7 +55,7 @@ package final class ClipLoader: @unchecked Sendable {
         changed = .allocate(capacity: 1)
         changed.initialize(to: pthread_cond_t())
         do {
-            for _ in 0..<workers { threads.append(try WorkerThread { [self] in work() }) }
+            for _ in 0..<workers { threads.append(try BackgroundThread { [self] in work() }) }
         } catch {
             if threads.isEmpty { throw error }  // fewer than asked for: slower, never wrong
         }

@@ -40,24 +40,34 @@ package struct VideoList: Sendable {
             return
         }
         place = list
-        let table: CSVTable
-        do {
-            table = try CSVTable(VideoList.contents(list, listKey))
-        } catch let failure as CSVTable.Failure {
-            throw TrainingError.data(
-                "\(list), line \(failure.line): expected \(failure.expected), found "
-                    + failure.found)
+        let rows: [CSVTable.Row]
+        do { rows = CSVTable(try InputFile.read(list, limit: VideoList.maximumBytes)).rows } catch {
+            throw TrainingError.data("\(listKey): \(error)")
         }
-        guard let column = table.column("videos") else {
-            throw TrainingError.data(
-                "\(list), line 1: expected the column videos, found "
-                    + table.header.prefix(8).joined(separator: ", "))
+        func bad(_ line: Int, _ expected: String, _ found: String) -> TrainingError {
+            .data("\(list), line \(line): expected \(expected), found \(found)")
         }
-        entries = try table.rows.map { row in
-            let name = row.fields[column]
+        func fields(_ row: CSVTable.Row) throws -> [String] {
+            switch row.fields {
+            case .success(let fields): return fields
+            case .failure(.openQuote): throw bad(row.line, "a closing quote", "the end")
+            case .failure(.notText): throw bad(row.line, "text in UTF-8", "other bytes")
+            }
+        }
+        guard let first = rows.first else { throw bad(1, "a header", "an empty file") }
+        let header = try fields(first)
+        guard let column = header.firstIndex(of: "videos") else {
+            throw bad(1, "the column videos", header.prefix(8).joined(separator: ", "))
+        }
+        entries = try rows.dropFirst().map { row in
+            let fields = try fields(row)
+            guard fields.count == header.count else {
+                throw bad(
+                    row.line, "\(header.count) fields, as in the header", "\(fields.count)")
+            }
+            let name = fields[column]
             if name.isEmpty || name.utf8.contains(0) {
-                throw TrainingError.data(
-                    "\(list), line \(row.line): expected a path in the column videos, found none")
+                throw bad(row.line, "a path in the column videos", "none")
             }
             let path = name.hasPrefix("/") ? name : "\(folder)/\(name)"
             let problem =
@@ -68,25 +78,5 @@ package struct VideoList: Sendable {
         if entries.isEmpty {
             throw TrainingError.data("\(list): expected rows, found none (\(listKey))")
         }
-    }
-
-    private static func contents(_ path: String, _ key: String) throws -> [UInt8] {
-        guard let file = path.withPathBytes({ fopen($0, "rb") }) else {
-            throw TrainingError.data("\(key): \(path): \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var (bytes, chunk): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 1 << 18))
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { break }
-            bytes += chunk.prefix(count)
-            if bytes.count > maximumBytes {
-                throw TrainingError.data("\(path): expected at most \(maximumBytes >> 20) MB")
-            }
-        }
-        if ferror(file) != 0 {
-            throw TrainingError.data("\(key): \(path): \(String(cString: strerror(errno)))")
-        }
-        return bytes
     }
 }

@@ -74,14 +74,13 @@ package enum VideoSurvey {
     package static func rows(of bytes: [UInt8]) -> [String: String] {
         // A line that was being written when the program ended is not whole.
         let whole = bytes.lastIndex(of: 10).map { Array(bytes[...$0]) } ?? []
+        let columns = header.split(separator: ",").map(String.init)
         var rows: [String: String] = [:]
         for line in whole.split(separator: 10) {
-            guard
-                let table = try? CSVTable(Array("\(header)\n".utf8) + line + [10]),
-                let row = table.rows.first,
-                row.fields != header.split(separator: ",").map(String.init)
+            guard let row = CSVTable(Array(line)).rows.first, let fields = try? row.fields.get(),
+                fields.count == columns.count, fields != columns
             else { continue }
-            rows[row.fields[0]] = String(decoding: line, as: UTF8.self)
+            rows[fields[0]] = String(decoding: line, as: UTF8.self)
         }
         return rows
     }

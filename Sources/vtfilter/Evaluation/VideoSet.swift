@@ -8,7 +8,9 @@ enum VideoSet {
     static func listed(in meta: String, folder: String) throws -> [VideoEntry] {
         let text = try InputFile.read(meta, limit: 64 << 20)
         let rows = CSVTable(text).rows
-        guard let header = rows.first?.fields, let column = header.firstIndex(of: "videos") else {
+        guard let header = try? rows.first?.fields.get(),
+            let column = header.firstIndex(of: "videos")
+        else {
             throw VideoIOError.badInput(
                 url: meta,
                 problem: "expected a first line with the column videos, found "
@@ -18,7 +20,7 @@ enum VideoSet {
         var names: Set<String> = []
         for row in rows.dropFirst() {
             let place = "\(meta), line \(row.line)"
-            guard let values = row.fields else {
+            guard let values = try? row.fields.get() else {
                 entries.append(
                     VideoEntry(name: place, path: "", problem: "expected UTF-8 with closed quotes"))
                 continue

@@ -1,4 +1,5 @@
 import Synchronization
+import VideoIO
 
 /// What a stream reads from on a thread of its own.
 protocol StreamInput {

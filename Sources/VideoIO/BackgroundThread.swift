@@ -1,7 +1,7 @@
 import Glibc
 
-/// A thread that runs a body once, with a stack that libav's decoders can do with.
-struct WorkerThread {
+/// A thread that runs a body once.
+package struct BackgroundThread {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -9,8 +9,8 @@ struct WorkerThread {
 
     private var thread = pthread_t()
 
-    /// - Throws: `TrainingError.failure` where the machine gives no thread.
-    init(_ run: @escaping @Sendable () -> Void) throws {
+    /// - Throws: `VideoIOError.failure` where no thread is to be had.
+    package init(_ run: @escaping @Sendable () -> Void) throws(VideoIOError) {
         let body = Unmanaged.passRetained(Body(run))
         let status = pthread_create(
             &thread, nil,
@@ -22,17 +22,11 @@ struct WorkerThread {
             }, body.toOpaque())
         if status != 0 {
             body.release()
-            throw TrainingError.failure("no thread: \(String(cString: strerror(status)))")
+            throw .failure(
+                url: "no thread is to be had", problem: String(cString: strerror(status)))
         }
     }
 
     /// Waits for the end of the body.
-    func join() { pthread_join(thread, nil) }
-}
-
-/// Seconds that only go forward.
-package func monotonicSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    package func join() { pthread_join(thread, nil) }
 }

@@ -1,11 +1,12 @@
 import Glibc
 import TensorFiles
-import VideoIO
 
 /// Small files that are read whole.
-enum InputFile {
+package enum InputFile {
     /// The bytes of a file or pipe; more than `limit` are refused.
-    static func read(_ path: String, limit: Int) throws(VideoIOError) -> [UInt8] {
+    ///
+    /// - Throws: `VideoIOError.badInput`.
+    package static func read(_ path: String, limit: Int) throws(VideoIOError) -> [UInt8] {
         guard let file = path.withPathBytes({ fopen($0, "rb") }) else {
             throw .badInput(url: path, problem: String(cString: strerror(errno)))
         }
