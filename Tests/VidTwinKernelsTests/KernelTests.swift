@@ -215,6 +215,19 @@ let levels = CPULevel.available.map { level in
         #expect(level.kernels().count_non_finite(values, values.count) == 3)
     }
 
+    @Test(arguments: [1, 100, (1 << 19) - 1, 1 << 19, 3 << 19, (3 << 19) + 5])
+    func `memory is aligned, whole, and zero when it was made so`(_ count: Int) throws {
+        let buffer = try #require(AlignedBuffer(count: count))
+        let alignment = count >= 1 << 19 ? 1 << 21 : 64
+        #expect(UInt(bitPattern: buffer.pointer) % UInt(alignment) == 0)
+        for _ in 0..<2 {
+            for i in 0..<count { buffer.pointer[i] = Float(i) }
+            #expect(buffer.pointer[count - 1] == Float(count - 1))
+            buffer.zero()
+            #expect((0..<count).allSatisfy { buffer.pointer[$0] == 0 })
+        }
+    }
+
     @Test func `levels agree to rounding`() {
         var random = SplitMix64(seed: 10)
         let x = random.floats(1000)

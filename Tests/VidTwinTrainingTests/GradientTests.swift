@@ -156,6 +156,22 @@ enum GradientGroup: String, CaseIterable, Sendable {
         #expect(difference.all > 1e-5, "not bfloat16: \(difference)")
     }
 
+    @Test func `no copy for products outlives the way back, nor memory of other losses`() throws {
+        let device = Device(threads: 2)
+        let one = TrainingCase.causal
+        let objective = try one.objective(on: device, recomputing: true)
+        let matrices = objective.model.parameters.filter { $0.trainable?.wantsPacking ?? false }
+        #expect(matrices.count > 10)
+        for _ in 0..<2 {
+            _ = try gradients(one, objective, adversarial: true)
+            let left = matrices.filter { !($0.trainable?.wantsPacking ?? true) }.map(\.name)
+            #expect(left.isEmpty, "\(left)")
+            // The reconstruction's and its features'; LPIPS and the discriminator have many more.
+            let clips = 4 * objective.model.clipShape(count: 2).reduce(1, *)
+            #expect(device.keptBytes.tensors <= 4 * clips, "\(device.keptBytes) \(clips)")
+        }
+    }
+
     /// Adds up a batch's gradients, as its golden data was made; returns the terms' means.
     private func gradients(
         _ one: TrainingCase, _ objective: Objective, adversarial: Bool

@@ -7,10 +7,14 @@ package func activate(_ x: Tensor, _ f: Activation) -> Tensor {
         kernels.activate(x.pointer + at, out.pointer + at, count, f.code)
     }
     guard let tape = x.tape else { return out }
-    return tape.record(out) { d in tape.add(activationGradient(x, d, f), to: x) }
+    // ReLUs keep the sign: their input need not live on for their derivative.
+    let known = f == .relu || f == .leakyReLU ? out : x.unmarked
+    return tape.record(out) { [node = x.node] d in
+        tape.add(activationGradient(known, d, f), to: node)
+    }
 }
 
-/// `d · f'(x)`; for ReLU, x may be the output.
+/// `d · f'(x)`; for ReLU and leaky ReLU, x may be the output.
 func activationGradient(_ x: Tensor, _ d: Tensor, _ f: Activation) -> Tensor {
     let out = Tensor(x.shape, on: x.device)
     elementwise(x) { at, count in

@@ -82,8 +82,9 @@ package func convolution(
             into: out.pointer + rows.lowerBound * matrix.outputs, activation: activation, workspace)
     }
     guard let tape = x.tape else { return out }
+    let rectified = activation == .relu ? out : nil
     return tape.record(out) { d in
-        let d = activation == .relu ? activationGradient(out, d, .relu) : d
+        let d = rectified.map { activationGradient($0, d, .relu) } ?? d
         if x.node?.wantsGradient ?? false {
             tape.add(convolutionLeadBack(d, weight, window, like: x), to: x)
         }

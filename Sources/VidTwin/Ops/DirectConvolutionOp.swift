@@ -33,13 +33,14 @@ func directConvolution(
         }
     }
     guard let tape = x.tape else { return out }
+    let (rectified, outputs) = (activation == .relu ? out : nil, out.shape)
     return tape.record(out) { d in
-        let d = activation == .relu ? activationGradient(out, d, .relu) : d
+        let d = rectified.map { activationGradient($0, d, .relu) } ?? d
         if x.node?.wantsGradient ?? false {
             tape.add(directLeadBack(d, weight, window, shape, like: x), to: x)
         }
         if let gradient = weight.gradient(on: tape) {
-            addDirectGradient(d.reshaped(out.shape), x, weight, window, shape, to: gradient)
+            addDirectGradient(d.reshaped(outputs), x, weight, window, shape, to: gradient)
         }
         if let bias { addBiasGradient(d, bias, on: tape) }
     }

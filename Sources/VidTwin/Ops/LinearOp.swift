@@ -24,13 +24,17 @@ package func linear(
             activation: activation, workspace)
     }
     guard let tape = x.tape else { return out }
+    let rectified = activation == .relu ? out : nil
     return tape.record(out) { d in
-        let d = activation == .relu ? activationGradient(out, d, .relu) : d
-        tape.add(leadBack(d, weight).reshaped(x.shape), to: x)
-        if let gradient = weight.gradient(on: tape) {
-            addWeightGradient(d, x, weight.matrix.format, to: gradient)
+        let d = rectified.map { activationGradient($0, d, .relu) } ?? d
+        if let gradient = weight.gradient(on: tape), let values = weight.trainable {
+            addWeightGradient(d, x, values.format, to: gradient) {
+                _ = values.matrix(.backward)
+            }
         }
         addBiasGradient(d, bias, on: tape)
+        tape.add(leadBack(d, weight).reshaped(x.shape), to: x)
+        if tape.trainsParameters { weight.trainable?.releaseCopies() }
     }
 }
 
@@ -50,15 +54,18 @@ func leadBack(_ d: Tensor, _ weight: Parameter) -> Tensor {
 
 /// Adds `dᵀ · x` to a matrix's gradient `[O, I]`: d `[..., O]`, x `[..., I]`.
 ///
-/// A task takes some outputs and all rows, so that sums do not depend on the number of threads.
+/// A task takes some outputs and all rows, so that sums do not depend on the number of threads; one
+/// more does `aside`.
 func addWeightGradient(
-    _ d: Tensor, _ x: Tensor, _ format: WeightFormat, to gradient: UnsafeMutablePointer<Float>
+    _ d: Tensor, _ x: Tensor, _ format: WeightFormat, to gradient: UnsafeMutablePointer<Float>,
+    aside: () -> Void = {}
 ) {
     let (O, I, rows) = (d.dim(-1), x.dim(-1), x.rows)
     let partition = Partition(rows: O, target: max(O / 16, 64))
     guard format == .bfloat16, ProductSupport.multipliesBFloat16 else {
-        x.device.parallel(partition.tasks, .linear) { task, workspace in
-            let outputs = partition[task]
+        x.device.parallel(1 + partition.tasks, .linear) { task, workspace in
+            if task == 0 { return workspace.measure(.packing, aside) }
+            let outputs = partition[task - 1]
             workspace.operations += UInt64(2 * outputs.count * I * rows)
             matrixProduct(
                 outputs.count, I, rows, d.pointer + outputs.lowerBound, O, transposedA: true,
@@ -68,8 +75,9 @@ func addWeightGradient(
         return
     }
     let (narrow, operand) = (rounded(d), rounded(x))
-    x.device.parallel(partition.tasks, .linear) { task, workspace in
-        let outputs = partition[task]
+    x.device.parallel(1 + partition.tasks, .linear) { task, workspace in
+        if task == 0 { return workspace.measure(.packing, aside) }
+        let outputs = partition[task - 1]
         workspace.operations += UInt64(2 * outputs.count * I * rows)
         let part = workspace.floats(.branch, outputs.count * I)
         matrixProduct(

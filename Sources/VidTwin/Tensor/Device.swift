@@ -66,6 +66,9 @@ public final class Device: @unchecked Sendable {
 
     func giveBack(_ buffer: AlignedBuffer) { recycled.withLock { $0.put(buffer) } }
 
+    /// Gives what is kept for tensors to come back to the system, where those will have other sizes.
+    package func releaseKept() { recycled.withLock { $0.dropAll() } }
+
     /// Bytes of memory that is kept for tensors to come, and of scratch memory.
     package var keptBytes: (tensors: Int, scratch: Int) {
         (recycled.withLock { $0.byteCount }, workspaces.reduce(0) { $0 + $1.byteCount })

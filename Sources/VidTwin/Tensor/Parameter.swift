@@ -104,7 +104,8 @@ package final class Parameter: @unchecked Sendable {
 }
 
 /// Values that an optimizer changes, their gradient, and the copies of a matrix that products use,
-/// remade after each change: a forward pass then gives the bits that inference gives.
+/// made from the values: a forward pass then gives the bits that inference gives. The copy that leads
+/// back is there while it is used, the other until gradients were led back.
 ///
 /// One thread at a time.
 package final class TrainableValues: @unchecked Sendable {
@@ -155,13 +156,13 @@ package final class TrainableValues: @unchecked Sendable {
 
     /// Sets the gradient to zero.
     package func zeroGradient() {
-        sums?.pointer.update(repeating: 0, count: count)
+        sums?.zero()
         hasGradient = false
     }
 
     /// Says that the values were changed: packed copies are made anew.
     package func valuesChanged() {
-        for direction in packed.indices { packed[direction] = nil }
+        releaseCopies()
         convolutions = [:]
     }
 
@@ -178,9 +179,14 @@ package final class TrainableValues: @unchecked Sendable {
         }
     }
 
-    /// Whether products surely use it and a copy for them is not made yet.
+    /// Whether products of a forward pass surely use it and their copy is not made yet.
     package var wantsPacking: Bool {
-        if case .matrix = use { packed.contains { $0 == nil } } else { false }
+        if case .matrix = use { packed[Direction.forward.rawValue] == nil } else { false }
+    }
+
+    /// Gives the copies for products back, which are made anew when they are asked for.
+    package func releaseCopies() {
+        for direction in packed.indices { packed[direction] = nil }
     }
 
     /// The packed copy for a direction, made now if it is not there: `[O, I]` forward, `[I, O]`

@@ -54,6 +54,13 @@ package final class Tape: @unchecked Sendable {
         guard let node = x.node, node.wantsGradient else { return }
         let more = gradient()
         precondition(more.count == x.count, "gradient \(more.shape) of \(x.shape)")
+        add(more, to: node)
+    }
+
+    /// The same where the place of a tensor is kept and its values are not.
+    package func add(_ gradient: @autoclosure () -> Tensor, to node: Node?) {
+        guard let node, node.wantsGradient else { return }
+        let more = gradient()
         node.gradient = node.gradient.map { sum($0, more) } ?? more.unmarked
     }
 

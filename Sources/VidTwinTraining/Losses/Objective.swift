@@ -90,10 +90,17 @@ package final class Objective: BatchComputation {
 
     package var discriminatorBuffers: [StateBuffer] { discriminator.buffers }
 
-    /// Runs a part of a batch and adds its time to `seconds`.
-    private func timed<Result>(_ part: String, _ body: () throws -> Result) rethrows -> Result {
+    /// Runs a part of a batch and adds its time to `seconds`; one that is `apart` has tensors of other
+    /// sizes than what is around it, and neither finds nor leaves memory of the other's.
+    private func timed<Result>(
+        _ part: String, apart: Bool = false, _ body: () throws -> Result
+    ) rethrows -> Result {
         let start = monotonicSeconds()
-        defer { seconds[part, default: 0] += monotonicSeconds() - start }
+        if apart { model.device.releaseKept() }
+        defer {
+            if apart { model.device.releaseKept() }
+            seconds[part, default: 0] += monotonicSeconds() - start
+        }
         return try body()
     }
 
@@ -120,14 +127,14 @@ package final class Objective: BatchComputation {
             let (features, y) = model.reconstruct(latents)
             return (moments.klDivergence, features, y)
         }
-        var (terms, gradient) = timed("L1 and LPIPS") {
+        var (terms, gradient) = timed("L1 and LPIPS", apart: loss.perceptualWeight > 0) {
             reconstruction(clips, y.unmarked, scale: scale)
         }
         terms["kl_loss"] = kl.value
         terms["total_loss", default: 0] += loss.klWeight * kl.value
         terms["disc_factor"] = generatorActive ? loss.adversarialFactor : 0
         if generatorActive {
-            gradient = timed("adversarial term") {
+            gradient = timed("adversarial term", apart: true) {
                 adversarial(y.unmarked, features.unmarked, gradient, scale: scale, &terms)
             }
         } else {
@@ -139,7 +146,7 @@ package final class Objective: BatchComputation {
         }
         if discriminatorActive {
             terms.merge(
-                timed("discriminator") {
+                timed("discriminator", apart: true) {
                     trainDiscriminator(clips, y.unmarked, scale: scale)
                 }
             ) { $1 }
@@ -180,13 +187,14 @@ package final class Objective: BatchComputation {
         return (terms, clamp(y, -1, 1))
     }
 
-    /// Packed copies of what the last step changed, made by all threads.
+    /// Packed copies of what the last step changed, made by all threads; those that lead back are made
+    /// on the way.
     private func prepareProducts() {
         let stale = (generatorParameters + discriminatorParameters).filter {
             $0.trainable?.wantsPacking ?? false
         }
-        model.device.parallel(2 * stale.count) { task, _ in
-            _ = stale[task / 2].trainable?.matrix(task % 2 == 0 ? .forward : .backward)
+        model.device.parallel(stale.count) { task, _ in
+            _ = stale[task].trainable?.matrix(.forward)
         }
     }
 
