@@ -44,7 +44,7 @@ struct CrossReenact: ParsableCommand {
     @Option(
         name: .customLong("sample-fps"),
         help: ArgumentHelp("Choose frames of both videos by time at this rate.", valueName: "rate"))
-    var sampleFPS: String?
+    var sampleFPS: Parsed<SampleRate>?
 
     @Option(
         help: ArgumentHelp(
@@ -77,9 +77,7 @@ struct CrossReenact: ParsableCommand {
                 "--show inputs: pictures have the model's size, expected --fit crop")
         }
         if loop && hold { throw ValidationError("--loop and --hold exclude each other") }
-        if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
-            throw ValidationError("--sample-fps \(sampleFPS): expected a rate up to 1000")
-        }
+        try sampleFPS?.check("--sample-fps")
     }
 
     func run() throws {
@@ -99,9 +97,9 @@ struct CrossReenact: ParsableCommand {
             known = found
             return found
         }
-        let rate = sampleFPS.flatMap { Rational(frameRate: $0) }
         let sources = try ClipSource.open(
-            [structure, dynamics], description, model: loaded, fit: fit, rate: rate,
+            [structure, dynamics], description, model: loaded, fit: fit,
+            rate: sampleFPS?.value?.rate,
             interruption.reading)
         defer { for source in sources { source.close() } }
         let (a, b) = (sources[0], sources[1])
@@ -112,7 +110,7 @@ struct CrossReenact: ParsableCommand {
                     + "one (--sample-fps pairs them by time)")
         }
         if show != nil && !(a.hasPictures && b.hasPictures) {
-            throw VideoIOError.usage("--show inputs: latents have no pictures to show")
+            throw UsageError("--show inputs: latents have no pictures to show")
         }
         let c = loaded.configuration
         let inputs = [structure, dynamics] + opened.files.paths

@@ -33,7 +33,7 @@ struct Decode: ParsableCommand {
     @Option(
         name: [.customShort("s"), .customLong("size")],
         help: ArgumentHelp("Output size, whatever the latents say.", valueName: "WxH"))
-    var size: String?
+    var size: Parsed<PictureSize>?
 
     @Option(
         name: [.customLong("pix-fmt"), .customLong("output-pix-fmt")],
@@ -43,7 +43,7 @@ struct Decode: ParsableCommand {
     @Option(
         name: [.customShort("r"), .customLong("rate")],
         help: ArgumentHelp("Output rate, whatever the latents say.", valueName: "rate"))
-    var rate: String?
+    var rate: Parsed<Rational>?
 
     @Option(
         help: ArgumentHelp(
@@ -60,12 +60,8 @@ struct Decode: ParsableCommand {
     var force = false
 
     func validate() throws {
-        if let size, PictureSize(size) == nil {
-            throw ValidationError("-s \(size): expected a size such as 224x224")
-        }
-        if let rate, Rational(frameRate: rate) == nil {
-            throw ValidationError("-r \(rate): expected a rate such as 25 or 24000/1001")
-        }
+        try size?.check("-s")
+        try rate?.check("-r")
     }
 
     func run() throws {
@@ -90,13 +86,12 @@ struct Decode: ParsableCommand {
             guard let info = next?.sample.info else { throw source.noLatents }
             let c = loaded.configuration
             let size = PictureSize(width: c.width, height: c.height)
-            let stream = try info.stream(size, place: input)
-                .resampled(to: rate.flatMap { Rational(frameRate: $0) })
+            let stream = try info.stream(size, place: input).resampled(to: rate?.value)
             frames = ClipFrames(
                 depth: stream.bitDepth > 8 ? .sixteen : .eight, constantRate: rate != nil)
             var options = file.output(output, format: format, pixelFormat: pixelFormat)
             (options.inputs, options.cancellation) = (inputs, interruption.reading)
-            options.size = self.size.flatMap { PictureSize($0) }
+            options.size = self.size?.value
             options.maximumGap = gap.maximum
             let writer = try VideoWriter(
                 options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)

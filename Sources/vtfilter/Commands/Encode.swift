@@ -24,11 +24,7 @@ struct Encode: ParsableCommand {
     @Option(help: "Which latents are written: all, structure or dynamics.")
     var part: Part = .all
 
-    @Flag(help: "Sample the latents; their mean otherwise.")
-    var sample = false
-
-    @Option(help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
-    var seed: UInt64?
+    @OptionGroup var sampling: SamplingOptions
 
     @Option(help: "Numbers of 16 or 32 bits: f16, f32.")
     var latentDtype: LatentType = .f32
@@ -49,7 +45,6 @@ struct Encode: ParsableCommand {
     var name: String?
 
     func validate() throws {
-        if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
         if let stride, stride < 1 {
             throw ValidationError("--stride \(stride): expected 1 or more")
         }
@@ -74,7 +69,7 @@ struct Encode: ParsableCommand {
         let c = loaded.configuration
         let step = stride ?? c.frames
         if step > c.frames {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
         }
         try layout.check(c)
@@ -91,7 +86,7 @@ struct Encode: ParsableCommand {
             capacity: 2 * c.frames)
         var options = ClipEncoder.Options()
         (options.part, options.layout, options.withLogVariance) = (part, layout, withLogvar)
-        options.seed = sample ? seed ?? 0 : nil
+        options.seed = sampling.samplingSeed
         (options.stride, options.skip, options.fit) = (step, streams.skip, streams.fit)
         var encoder = ClipEncoder(
             loaded, ModelIdentity(opened), reader.stream.resampled(to: streams.sampleRate),

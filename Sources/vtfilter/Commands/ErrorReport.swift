@@ -17,6 +17,9 @@ extension ExitStatus {
             Log.error("\(error)")
             if case .refused = error { return usage }
             return failure
+        case let error as UsageError:
+            Log.error("\(error)")
+            return usage
         case let error as VideoIOError:
             Log.error("\(error)")
             switch error {

@@ -21,13 +21,7 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "Videos.")
     var videos: [String] = []
 
-    @Option(help: ArgumentHelp("All videos under a folder.", valueName: "folder"))
-    var dataDir: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Only those that the column videos of a CSV file names.", valueName: "file"))
-    var meta: String?
+    @OptionGroup var set: VideoSetOptions
 
     @Option(help: ArgumentHelp("A video to compare with --distorted; no model.", valueName: "file"))
     var reference: String?
@@ -45,7 +39,7 @@ struct Evaluate: ParsableCommand {
         help: ArgumentHelp(
             "Frames a second, or source for every frame (25; source with --reference).",
             valueName: "rate"))
-    var sampleFPS: String?
+    var sampleFPS: Parsed<EvaluatedFrames>?
 
     @OptionGroup var gap: GapOptions
 
@@ -61,17 +55,8 @@ struct Evaluate: ParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Words") var words: WordOptions
 
-    @Flag(help: "Sample the latents; their mean otherwise.")
-    var sample = false
-
-    @Option(help: ArgumentHelp("Seed of the sampling, the same for each video.", valueName: "n"))
-    var seed: UInt64?
-
-    @Option(
-        help: ArgumentHelp(
-            "Weights of LPIPS: torchvision's vgg16 and the lpips package's vgg.pth; give it twice, "
-                + "or once for a file with both.", valueName: "file"))
-    var lpips: [String] = []
+    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var lpips: LPIPSOptions
 
     @Option(
         help: ArgumentHelp("Write everything as JSON; - for standard output.", valueName: "file"))
@@ -84,7 +69,7 @@ struct Evaluate: ParsableCommand {
     var report: String?
 
     @Option(help: ArgumentHelp("Only part i of n, from 1 on, of the videos.", valueName: "i/n"))
-    var shard: String?
+    var shard: Parsed<Shard>?
 
     @Flag(
         help: "Stop at the first video that cannot be read; two videos must have the same length.")
@@ -103,51 +88,35 @@ struct Evaluate: ParsableCommand {
             throw ValidationError("only one of --reference and --distorted can be standard input")
         }
         let given = [
-            !videos.isEmpty, dataDir != nil, isComparison, !merge.isEmpty,
+            !videos.isEmpty, set.dataDir != nil, isComparison, !merge.isEmpty,
         ].count { $0 }
         if given != 1 {
             throw ValidationError(
                 "expected one of VIDEOS, --data-dir, --reference with --distorted, --merge; found "
                     + "\(given == 0 ? "none" : "\(given)")")
         }
-        if meta != nil && dataDir == nil { throw ValidationError("--meta goes with --data-dir") }
         if fit != .crop {
             throw ValidationError("--fit \(fit.rawValue): this version has crop only")
         }
         if let frames, frames < 1 {
             throw ValidationError("--frames \(frames): expected 1 or more")
         }
-        if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
         if [json, csv].count(where: { $0 == "-" }) > 1 {
             throw ValidationError("only one of --json and --csv can be standard output")
         }
-        if let sampleFPS, sampleFPS != "source" {
-            guard let rate = Rational(frameRate: sampleFPS), rate.value <= FrameSampler.maximumRate
-            else {
-                throw ValidationError(
-                    "--sample-fps \(sampleFPS): expected a rate up to 1000, or source")
-            }
-        }
-        if shard != nil { _ = try parsedShard() }
+        try sampleFPS?.check("--sample-fps")
+        try shard?.check("--shard")
     }
 
-    private func parsedShard() throws -> Shard? {
-        guard let shard else { return nil }
-        guard let parsed = Shard(shard) else {
-            throw ValidationError("--shard \(shard): expected i/n with i from 1 to n")
-        }
-        return parsed
-    }
-
+    /// Frames a second; the published protocol has 25.
     private var rate: Rational? {
-        let text = sampleFPS ?? (isComparison ? "source" : "25")
-        return text == "source" ? nil : Rational(frameRate: text)
+        sampleFPS?.value?.rate ?? (sampleFPS == nil && !isComparison ? Rational(25, 1) : nil)
     }
 
     func run() throws {
         words.configureLog()
         _ = Interruption(.atOnce)
-        let entries = try dataDir == nil && videos.isEmpty ? [] : videoEntries()
+        let entries = try set.dataDir == nil && videos.isEmpty ? [] : videoEntries()
         let outputs = try openOutputs(entries)
         let document: EvaluationDocument
         var moments = Moments()
@@ -170,8 +139,8 @@ struct Evaluate: ParsableCommand {
     private func openOutputs(_ entries: [VideoEntry]) throws -> Outputs {
         var inputs: Set<FileIdentity> = []
         if json != nil || csv != nil || report != nil {
-            var paths = entries.map(\.path) + merge + lpips
-            paths += [meta, reference, distorted].compactMap(\.self)
+            var paths = entries.map(\.path) + merge + lpips.files
+            paths += [set.meta, reference, distorted].compactMap(\.self)
             if merge.isEmpty && !isComparison { paths += try model.paths() }
             inputs = Set(paths.compactMap { FileIdentity(path: $0) })
         }
@@ -181,7 +150,7 @@ struct Evaluate: ParsableCommand {
         let outputs = Outputs(json: try open(json), csv: try open(csv), report: try open(report))
         for (i, a) in outputs.all.enumerated() {
             for b in outputs.all[..<i] where a.isSame(as: b) {
-                throw VideoIOError.usage("\(a.place): expected a file for each report, found one")
+                throw UsageError("\(a.place): expected a file for each report, found one")
             }
         }
         return outputs
@@ -200,7 +169,7 @@ struct Evaluate: ParsableCommand {
     }
 
     private func perceptual(_ device: Device) throws -> LPIPS? {
-        lpips.isEmpty ? nil : try LPIPS(paths: lpips, device: device)
+        lpips.files.isEmpty ? nil : try LPIPS(paths: lpips.files, device: device)
     }
 
     private func start(
@@ -211,7 +180,8 @@ struct Evaluate: ParsableCommand {
                 reference: reference, sampleFPS: rate.map { "\($0)" },
                 fit: model == nil ? nil : fit.rawValue,
                 frames: frames,
-                latents: model == nil ? nil : sample ? "sample, seed \(seed ?? 0)" : "mean"),
+                latents: model == nil
+                    ? nil : sampling.samplingSeed.map { "sample, seed \($0)" } ?? "mean"),
             model: model,
             lpips: (lpips?.sources ?? []).map {
                 EvaluationDocument.LPIPSFile(path: $0.path, sha256: $0.sha256)
@@ -223,7 +193,7 @@ struct Evaluate: ParsableCommand {
     }
 
     private func compare() throws -> (EvaluationDocument, Moments) {
-        let device = Device(threads: model.threads)
+        let device = Device(threads: model.threads.count)
         var (document, run) = start(try perceptual(device), nil, device)
         let (score, note) = try run.comparison(reference ?? "", distorted ?? "")
         if strict, let note {
@@ -241,7 +211,7 @@ struct Evaluate: ParsableCommand {
         _ all: [VideoEntry]
     ) throws -> (EvaluationDocument, Moments) {
         var entries = all
-        if let shard = try parsedShard() {
+        if let shard = shard?.value {
             entries = entries.indices.filter { $0 % shard.count == shard.index - 1 }
                 .map { entries[$0] }
         }
@@ -258,7 +228,7 @@ struct Evaluate: ParsableCommand {
             latentNumbersPerClip: c.latentCounts.structure + c.latentCounts.dynamics,
             compressionRate: c.compressionRate)
         var (document, run) = start(try perceptual(loaded.device), about, loaded.device)
-        document.shard = shard
+        document.shard = shard?.value?.description
         for (index, entry) in entries.enumerated() {
             Log.notice("\(index + 1) of \(entries.count): \(entry.name.visible)")
             do {
@@ -267,7 +237,7 @@ struct Evaluate: ParsableCommand {
                 }
                 document.videos.append(
                     try run.reconstruction(
-                        of: entry, model: loaded, fit: fit, seed: sample ? seed ?? 0 : nil))
+                        of: entry, model: loaded, fit: fit, seed: sampling.samplingSeed))
             } catch let error as VideoIOError {
                 if strict { throw error }
                 Log.error("\(error); skipped")
@@ -281,19 +251,19 @@ struct Evaluate: ParsableCommand {
 
     private func videoEntries() throws -> [VideoEntry] {
         var entries: [VideoEntry]
-        if let dataDir {
+        if let dataDir = set.dataDir {
             entries =
-                try meta.map { try VideoSet.listed(in: $0, folder: dataDir) }
+                try set.meta.map { try VideoSet.listed(in: $0, folder: dataDir) }
                 ?? VideoFolder.videos(under: dataDir)
             if entries.isEmpty {
                 throw VideoIOError.badInput(
-                    url: meta ?? dataDir, problem: "expected videos, found none")
+                    url: set.meta ?? dataDir, problem: "expected videos, found none")
             }
         } else {
             entries = videos.sorted().map { VideoEntry(name: $0, path: $0) }
         }
         for (a, b) in zip(entries, entries.dropFirst()) where a.name == b.name {
-            throw VideoIOError.usage("\(a.name) is named twice")
+            throw UsageError("\(a.name) is named twice")
         }
         return entries
     }

@@ -33,7 +33,7 @@ struct Prepare: ParsableCommand {
     var validation: Double = 0
 
     @Option(help: ArgumentHelp("Videos that are decoded at once (all CPUs).", valueName: "n"))
-    var threads: Int?
+    var threads: Parsed<ThreadCount>?
 
     @Flag(name: [.customShort("y"), .customLong("overwrite")], help: "Replace an existing output.")
     var overwrite = false
@@ -44,9 +44,7 @@ struct Prepare: ParsableCommand {
         if !(0..<1).contains(validation) {
             throw ValidationError("--validation \(validation): expected a part from 0 to below 1")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads \(threads): expected 1 to 1024")
-        }
+        try threads?.check("--threads")
         if output == "-" { throw ValidationError("-o -: expected a file's name") }
     }
 
@@ -59,7 +57,7 @@ struct Prepare: ParsableCommand {
         words.configureLog()
         for path in validation > 0 ? [output, validationOutput] : [output]
         where access(path, F_OK) == 0 && !overwrite {
-            throw VideoIOError.usage("\(path) exists; -y replaces it")
+            throw UsageError("\(path) exists; -y replaces it")
         }
         let entries = try VideoFolder.videos(under: dataDir)
         if entries.isEmpty {
@@ -67,7 +65,7 @@ struct Prepare: ParsableCommand {
         }
         let interruption = Interruption()
         let journal = try SurveyJournal("\(output).part")
-        let device = Device(threads: threads)
+        let device = Device(threads: threads?.value?.count)
         let broken = Mutex<[String: String]>([:])
         device.parallel(entries.count) { task, _ in
             let entry = entries[task]

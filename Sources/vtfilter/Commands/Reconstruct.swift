@@ -38,11 +38,7 @@ struct Reconstruct: ParsableCommand {
     @Option(help: "inputs: input and result side by side.")
     var show: Show?
 
-    @Flag(help: "Sample the latents; their mean otherwise.")
-    var sample = false
-
-    @Option(help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
-    var seed: UInt64?
+    @OptionGroup var sampling: SamplingOptions
 
     func validate() throws {
         if overlap < 0 { throw ValidationError("--overlap \(overlap): expected 0 or more") }
@@ -52,7 +48,6 @@ struct Reconstruct: ParsableCommand {
         if show != nil && streams.fit != .crop {
             throw ValidationError("--show inputs goes with --fit crop")
         }
-        if seed != nil && !sample { throw ValidationError("--seed goes with --sample") }
     }
 
     func run() throws {
@@ -61,13 +56,13 @@ struct Reconstruct: ParsableCommand {
         let opened = try model.open()
         let loaded = try model.load(opened)
         if overlap >= loaded.configuration.frames {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "--overlap \(overlap): expected 0 to \(loaded.configuration.frames - 1)")
         }
         let size = PictureSize(
             width: loaded.configuration.width, height: loaded.configuration.height)
         if tileOverlap >= min(size.width, size.height) {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "--tile-overlap \(tileOverlap): expected 0 to \(min(size.width, size.height) - 1)")
         }
         let reader = try streams.openInput(size, interruption.reading)
@@ -90,7 +85,7 @@ struct Reconstruct: ParsableCommand {
             inputs: [streams.input] + opened.files.paths)
         var options = Session.Options()
         options.part = part
-        options.samplingSeed = sample ? seed ?? 0 : nil
+        options.samplingSeed = sampling.samplingSeed
         options.overlap = overlap
         if streams.fit == .tile {
             let tiling = Tiling(

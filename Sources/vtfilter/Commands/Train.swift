@@ -37,11 +37,7 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp("The run's name (default: the file's).", valueName: "name"))
     var name: String?
 
-    @Option(help: ArgumentHelp("Videos to train on.", valueName: "folder"))
-    var dataDir: String?
-
-    @Option(help: ArgumentHelp("Only those that its column videos names.", valueName: "csv"))
-    var meta: String?
+    @OptionGroup var set: VideoSetOptions
 
     @Option(help: ArgumentHelp("Videos to validate on.", valueName: "folder"))
     var valDataDir: String?
@@ -59,11 +55,7 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp("Of weights, order, noise and dropout (23).", valueName: "n"))
     var seed: UInt64?
 
-    @Option(
-        help: ArgumentHelp(
-            "Weights of LPIPS, as evaluate takes them: torchvision's vgg16 and the lpips package's "
-                + "vgg.pth.", valueName: "file"))
-    var lpips: [String] = []
+    @OptionGroup var lpips: LPIPSOptions
 
     @Option(
         help: ArgumentHelp("A run's folder or a checkpoint to go on from.", valueName: "path"))
@@ -85,8 +77,7 @@ struct Train: ParsableCommand {
         case f32, bf16
     }
 
-    @Option(help: ArgumentHelp("Threads that compute (default: all CPUs).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(
         help: ArgumentHelp(
@@ -106,9 +97,6 @@ struct Train: ParsableCommand {
         if files.isEmpty && resume == nil {
             throw ValidationError("-b CONFIG is missing (or --resume RUN)")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads \(threads): expected 1 to 1024")
-        }
         if let steps, steps < 1 { throw ValidationError("--steps \(steps): expected 1 or more") }
         if !(0...1).contains(maxBad) {
             throw ValidationError("--max-bad \(maxBad): expected a part from 0 to 1")
@@ -119,7 +107,6 @@ struct Train: ParsableCommand {
         if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
             throw ValidationError("--name \(name): expected a name without / and a dot in front")
         }
-        if meta != nil && dataDir == nil { throw ValidationError("--meta goes with --data-dir") }
         if valMeta != nil && valDataDir == nil {
             throw ValidationError("--val-meta goes with --val-data-dir")
         }
@@ -191,7 +178,7 @@ struct Train: ParsableCommand {
         var source = try SettingsSource(files: paths)
         if let preset { source.apply(preset) }
         for (folder, list, key) in [
-            (dataDir, meta, "train"), (valDataDir, valMeta, "validation"),
+            (set.dataDir, set.meta, "train"), (valDataDir, valMeta, "validation"),
         ] {
             guard let folder else { continue }
             let params = "data.params.\(key).params"
@@ -221,8 +208,8 @@ struct Train: ParsableCommand {
         let stem = base.split(separator: ".").dropLast().joined(separator: ".")
         (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
         (options.resume, options.seed, options.steps) = (resume, seed, steps)
-        (options.lpips, options.allowsPartial) = (lpips, allowPartial)
-        (options.recomputing, options.threads) = (checkpointActivations, threads)
+        (options.lpips, options.allowsPartial) = (lpips.files, allowPartial)
+        (options.recomputing, options.threads) = (checkpointActivations, threads.count)
         options.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
         options.writesLossWeights = !noLossWeights
         (options.maximumBad, options.minimumFrames) = (maxBad, minFrames)

@@ -42,7 +42,7 @@ extension EvaluationDocument {
                 result?.notes += part.notes
             }
         }
-        guard var document = result else { throw VideoIOError.usage("--merge: no files") }
+        guard var document = result else { throw UsageError("--merge: no files") }
         try checkComplete(shards)
         document.shard = nil
         document.finish()
@@ -53,7 +53,7 @@ extension EvaluationDocument {
     private static func checkComplete(_ shards: [String?: String]) throws {
         let given = shards.compactMap { shard, path in shard.map { ($0, path) } }
         guard let (one, path) = given.min(by: { $0.0 < $1.0 }) else { return }
-        let count = Shard(one)?.count ?? 0
+        let count = Shard(option: one)?.count ?? 0
         for index in 1...max(count, 1) where shards["\(index)/\(count)"] == nil {
             throw VideoIOError.badInput(
                 url: path, problem: "shard \(one): expected shard \(index)/\(count) too, found none"
@@ -88,7 +88,7 @@ extension EvaluationDocument {
 
     /// What a file written by hand may say and an evaluation cannot.
     private var contradiction: String? {
-        if let shard, Shard(shard) == nil { return "the shard \(shard)" }
+        if let shard, Shard(option: shard) == nil { return "the shard \(shard)" }
         if let model, !(model.compressionRate > 0 && model.compressionRate < 1e6) {
             return "a compression rate of \(model.compressionRate)"
         }
@@ -111,20 +111,5 @@ extension EvaluationDocument {
             }
         }
         return nil
-    }
-}
-
-/// One of the equal parts of a set: `i/n`, counted from 1.
-struct Shard {
-    let index: Int
-    let count: Int
-
-    init?(_ text: String) {
-        let numbers = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard numbers.count == 2, let index = Int(numbers[0]), let count = Int(numbers[1]),
-            (1...1_000_000).contains(count), (1...count).contains(index),
-            text == "\(index)/\(count)"
-        else { return nil }
-        (self.index, self.count) = (index, count)
     }
 }

@@ -18,11 +18,11 @@ enum LatentLayout: String, CaseIterable {
     /// by channel. Such samples are read, not written.
     static let tagOfParts = "cowvla"
 
-    /// - Throws: `VideoIOError.usage` where a model has no such layout.
+    /// - Throws: `UsageError` where a model has no such layout.
     func check(_ configuration: Configuration) throws {
         let grid = configuration.dynamicsGrid
         if self == .cowvla, grid.rows != grid.columns {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "--layout cowvla: expected dynamics of as many rows as columns, which share a "
                     + "position; this model has \(grid.rows) rows and \(grid.columns) columns")
         }

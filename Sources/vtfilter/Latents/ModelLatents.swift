@@ -29,7 +29,7 @@ struct ModelLatents {
 
     /// The next clip, or nil at the end.
     ///
-    /// - Throws: `LatentError` after whole samples, `ForeignLatents`, `VideoIOError.usage` where the
+    /// - Throws: `LatentError` after whole samples, `ForeignLatents`, `UsageError` where the
     ///   part that is wanted is not there.
     func next() throws -> Clip? {
         guard let sample = try clips.next() else { return nil }
@@ -37,7 +37,7 @@ struct ModelLatents {
         let (latents, available) = try Latents.of(sample, for: model)
         let wanted = part == .all ? available : part
         if available != .all, wanted != available {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "--part \(part.rawValue): the latents hold \(available.rawValue) only")
         }
         return Clip(sample: sample, latents: latents, part: wanted)

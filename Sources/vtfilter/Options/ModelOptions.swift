@@ -29,8 +29,7 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "f32, bf16, int8, or auto: bf16 where the CPU has instructions for it, else f32.")
     var precision: PrecisionOption = .auto
 
-    @Option(help: ArgumentHelp("Threads that compute (default: all CPUs).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
         case f32, bf16, int8, auto
@@ -39,9 +38,6 @@ struct ModelOptions: ParsableArguments {
     }
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads \(threads): expected 1 to 1024")
-        }
         if (config != nil || checkpoint != nil) && model != nil {
             throw ValidationError("--model names both files; leave out --config and --checkpoint")
         }
@@ -69,13 +65,13 @@ struct ModelOptions: ParsableArguments {
                 ModelFiles(configuration: config, checkpoint: checkpoint), averaged: ema)
         } else if let checkpoint {
             guard let found = try OpenedModel(checkpoint: checkpoint, averaged: ema) else {
-                throw ValidationError(
+                throw UsageError(
                     "--config and --checkpoint go together; \(checkpoint) carries no configuration, "
                         + "and none of its name is beside it")
             }
             opened = found
         } else if config != nil {
-            throw ValidationError("--config and --checkpoint go together; --checkpoint is missing")
+            throw UsageError("--config and --checkpoint go together; --checkpoint is missing")
         } else {
             opened = try OpenedModel(ModelFiles(chosen: model), averaged: ema)
         }
@@ -104,7 +100,7 @@ struct ModelOptions: ParsableArguments {
     ) throws -> VidTwinModel {
         let start = Clock.now
         let precision = precision.precision
-        let model = try build(Device(threads: threads), precision)
+        let model = try build(Device(threads: threads.count), precision)
         Log.debug(
             "model \(what): \(model.parameterCount) weights, \(precision.means)"
                 + "\(self.precision == .auto ? " (auto)" : ""), "

@@ -60,7 +60,7 @@ struct StreamOptions: ParsableArguments {
         name: .customLong("sample-fps"),
         help: ArgumentHelp(
             "Choose frames by time at this rate, which the output then has.", valueName: "rate"))
-    var sampleFPS: String?
+    var sampleFPS: Parsed<SampleRate>?
 
     @Option(
         help: ArgumentHelp(
@@ -73,13 +73,11 @@ struct StreamOptions: ParsableArguments {
         if let frames, frames < 0 {
             throw ValidationError("--frames \(frames): expected 0 or more")
         }
-        if let sampleFPS, (Rational(frameRate: sampleFPS)?.value ?? .infinity) > 1000 {
-            throw ValidationError("--sample-fps \(sampleFPS): expected a rate up to 1000")
-        }
+        try sampleFPS?.check("--sample-fps")
     }
 
     /// The rate of `--sample-fps`.
-    var sampleRate: Rational? { sampleFPS.flatMap { Rational(frameRate: $0) } }
+    var sampleRate: Rational? { sampleFPS?.value?.rate }
 
     /// Frames to come, where the input tells.
     func expectedFrames(_ stream: VideoStreamInfo) -> Int? {
@@ -116,7 +114,7 @@ struct StreamOptions: ParsableArguments {
         options.isCut = skip > 0 || frames != nil
         options.maximumGap = description.gap.maximum
         if frames == 0, output != "-" {
-            throw VideoIOError.usage("--frames 0: a file of no frames is nothing; give 1 or more")
+            throw UsageError("--frames 0: a file of no frames is nothing; give 1 or more")
         }
         let writer = try VideoWriter(options, like: stream, size: size, undoing: fit)
         for note in writer.notes { Log.warning(note) }

@@ -20,13 +20,13 @@ final class LatentOutput: StreamOutput {
 
     /// Opens an output; files that are `inputs` are refused.
     ///
-    /// - Throws: `NewFileError`, `VideoIOError.usage` for a terminal.
+    /// - Throws: `NewFileError`, `UsageError` for a terminal.
     init(
         _ url: String, type: LatentType, overwrite: Bool, inputs: [String],
         _ cancellation: Cancellation
     ) throws {
         if url == "-", isatty(1) == 1 {
-            throw VideoIOError.usage(
+            throw UsageError(
                 "standard output is a terminal: latents are not written to it; give -o FILE or a "
                     + "pipe")
         }

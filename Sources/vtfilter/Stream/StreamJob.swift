@@ -2,7 +2,7 @@ import Synchronization
 import VideoIO
 
 /// What a stream reads from on a thread of its own.
-protocol StreamInput {
+package protocol StreamInput {
     /// Begins to read ahead.
     func start() throws
     /// Nobody takes more of it.
@@ -10,7 +10,7 @@ protocol StreamInput {
 }
 
 /// Where the results of a stream go: one thread at a time.
-protocol StreamOutput {
+package protocol StreamOutput {
     /// A result.
     associatedtype Item: Sendable
 
@@ -31,11 +31,15 @@ protocol StreamOutput {
 ///
 /// A fault of the input is thrown after the results before it are written. Any other leaves no file,
 /// though whole clips before it are on a pipe already. The first signal ends the input.
-struct StreamJob {
-    let interruption: Interruption
-    let progress: Progress
-    /// Results that may wait to be written.
-    let ahead: Int
+package struct StreamJob {
+    private let interruption: Interruption
+    private let progress: Progress
+    private let ahead: Int
+
+    /// A job that a signal ends, where `ahead` results may wait to be written.
+    package init(interruption: Interruption, progress: Progress, ahead: Int) {
+        (self.interruption, self.progress, self.ahead) = (interruption, progress, ahead)
+    }
 
     /// Owned by one thread at a time: first the caller's, then the writing one's, then the caller's.
     private struct Handed<Value>: @unchecked Sendable {
@@ -52,7 +56,7 @@ struct StreamJob {
     ///   - output: what is written; opened when the job begins.
     ///   - compute: takes the input to its end and passes each result on; returns the input's fault.
     /// - Throws: the first fault of reading, computing or writing, or `Interrupted`.
-    func run<Output: StreamOutput>(
+    package func run<Output: StreamOutput>(
         reading input: (any StreamInput)? = nil, writing output: @autoclosure () throws -> Output,
         _ compute: ((Output.Item) throws -> Void) throws -> (any Error)?
     ) throws {

@@ -1,6 +1,8 @@
 /// A run that a signal ended, after the clip in work was finished.
-struct Interrupted: Error {
-    let signal: Int32
+package struct Interrupted: Error {
+    package let signal: Int32
+
+    package init(signal: Int32) { self.signal = signal }
 }
 
 /// The exit statuses of the contract.

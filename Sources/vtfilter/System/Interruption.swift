@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 import TensorFiles
-import VideoIO
+package import VideoIO
 
 /// Where the handler writes the signal's number.
 nonisolated(unsafe) private var signalPipe: Int32 = -1
@@ -9,9 +9,9 @@ nonisolated(unsafe) private var signalPipe: Int32 = -1
 /// SIGINT, SIGTERM and SIGHUP: the first finishes the clip in work and closes the output properly,
 /// the second ends at once. Unfinished files are removed in any case. A signal that was ignored when
 /// the program started stays ignored (`nohup`, jobs in the background).
-final class Interruption: Sendable {
+package final class Interruption: Sendable {
     /// What the first signal does.
-    enum Manner {
+    package enum Manner {
         /// The work goes on to a good end.
         case finishing
         /// Half of the work is worth nothing: it ends.
@@ -19,7 +19,7 @@ final class Interruption: Sendable {
     }
 
     /// Cancelled by the first signal, so that nobody waits for input, or long for a reader.
-    let reading = Cancellation()
+    package let reading = Cancellation()
     private let manner: Manner
     private let state = Mutex<Int32?>(nil)
 
@@ -27,8 +27,10 @@ final class Interruption: Sendable {
     ///
     /// Libraries start threads of their own before `main`, which block no signal, so a handler
     /// passes the signal on to a thread that may do more than a handler may.
-    init(_ manner: Manner = .finishing) {
+    /// Unless it `listens`, only `received` tells it of one.
+    package init(_ manner: Manner = .finishing, listens: Bool = true) {
         self.manner = manner
+        if !listens { return }
         var descriptors: [Int32] = [-1, -1]
         if pipe(&descriptors) != 0 { return }
         for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
@@ -63,7 +65,7 @@ final class Interruption: Sendable {
     }
 
     /// The signal that came, if one did.
-    var signal: Int32? { state.withLock { $0 } }
+    package var signal: Int32? { state.withLock { $0 } }
 
     /// The exit status of a run that was cancelled: a signal did it, if one came.
     static var status: Int32 {
@@ -72,7 +74,8 @@ final class Interruption: Sendable {
     }
     private static let last = Atomic<Int32>(0)
 
-    private func received(_ number: Int32) {
+    /// A signal came.
+    package func received(_ number: Int32) {
         let again = state.withLock { signal in
             defer { signal = signal ?? number }
             return signal != nil

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Tells how far a stream has come: a line on a terminal, `key=value` lines for programs.
-final class Progress: Sendable {
+package final class Progress: Sendable {
     private struct State {
         var frames = 0
         var lastReport = 0.0
@@ -18,14 +18,14 @@ final class Progress: Sendable {
     private static let lineStands = Atomic<Bool>(false)
 
     /// Starts the clock. Shows a line where that is wanted and standard error is a terminal.
-    init(showsLine: Bool, file: ProgressFile?, total: Int?) {
+    package init(showsLine: Bool, file: ProgressFile?, total: Int?) {
         (self.file, self.total) = (file, total)
         self.showsLine = showsLine && Progress.isTerminal
         state = Mutex(State())
     }
 
     /// So many more frames are written.
-    func wrote(_ frames: Int = 1) {
+    package func wrote(_ frames: Int = 1) {
         let now = Clock.now
         state.withLock { state in
             state.frames += frames
@@ -36,7 +36,7 @@ final class Progress: Sendable {
     }
 
     /// No more frames come.
-    func end() {
+    package func end() {
         state.withLock { state in
             report(state, Clock.now, "end")
         }

@@ -1,10 +1,9 @@
 import Glibc
 import TensorFiles
-import VideoIO
 
 /// Where `--progress` writes: a file that can be looked at while it grows, so it has its name from
 /// the start; a pipe, device or descriptor as it is. Nobody who reads it can hold up the work.
-final class ProgressFile: Sendable {
+package final class ProgressFile: Sendable {
     private let descriptor: Int32
     private let isOwned: Bool
 
@@ -14,14 +13,14 @@ final class ProgressFile: Sendable {
     /// Opens a file, or `-` for standard error. A file that is there is begun again where it is one
     /// of these, and refused otherwise.
     ///
-    /// - Throws: `VideoIOError.usage`.
-    init(_ path: String, inputs: [String]) throws {
+    /// - Throws: `UsageError`.
+    package init(_ path: String, inputs: [String]) throws {
         if path == "-" {
             (descriptor, isOwned) = (2, false)
             return
         }
-        func refused(_ problem: String) -> VideoIOError {
-            .usage("--progress \(path): \(problem)")
+        func refused(_ problem: String) -> UsageError {
+            UsageError("--progress \(path): \(problem)")
         }
         let flags = O_NONBLOCK | O_CLOEXEC | O_NOCTTY
         let opened = path.withPathBytes { open($0, O_RDWR | O_CREAT | flags, 0o666) }
