@@ -163,7 +163,7 @@ struct Evaluate: ParsableCommand {
         try outputs.json?.write(try document.json())
         try outputs.csv?.write(document.csv)
         if let report = outputs.report {
-            let page = EvaluationReport(document: document, moments: moments).html
+            let page = EvaluationReport(document: document, moments: moments).html.markup
             try report.write(Array(page.utf8))
         }
     }

@@ -2,8 +2,9 @@ import TensorFiles
 
 /// What the samples of a video are called: letters and digits of any script, `-` and `_`, as dots
 /// and slashes mean something in a stream.
-struct SampleName {
-    let text: String
+package struct SampleName {
+    /// The name.
+    package let text: String
 
     /// The member names of a sample must fit the 100 bytes of a tar header.
     private static let maximumBytes = 60
@@ -11,7 +12,7 @@ struct SampleName {
     /// The name of a file without its folder and ending. Where that loses something (other
     /// characters become `_`, long names are cut), a fingerprint of the whole name follows, so that
     /// videos of different names have samples of different names.
-    init(ofVideo url: String) {
+    package init(ofVideo url: String) {
         let file = url == "-" ? "" : url.split(separator: "/").last ?? ""
         let dot = file.lastIndex(of: ".") ?? file.startIndex
         let stem = String(dot == file.startIndex ? file : file[..<dot])
@@ -26,7 +27,7 @@ struct SampleName {
     }
 
     /// A name that somebody chose: as it is, but for characters that cannot be.
-    init(chosen name: String) {
+    package init(chosen name: String) {
         let clean = SampleName.clean(name)
         text =
             clean.isEmpty
@@ -36,7 +37,7 @@ struct SampleName {
     }
 
     /// The key of the sample of a clip.
-    func key(clip index: Int) -> String {
+    package func key(clip index: Int) -> String {
         let number = String(index)
         return "\(text)_" + String(repeating: "0", count: max(6 - number.count, 0)) + number
     }

@@ -7,23 +7,23 @@ struct EvaluationReport {
     let document: EvaluationDocument
     let moments: Moments
 
-    var html: String {
+    var html: HTML {
         """
         <!doctype html>
         <html lang="en">
         <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta http-equiv="Content-Security-Policy" content="\(policy)">
+        <meta http-equiv="Content-Security-Policy" content="\(HTML(markup: policy))">
         <link rel="icon" href="data:,">
-        <title>VidTwin evaluation: \(escaped(title))</title>
+        <title>VidTwin evaluation: \(title)</title>
         <style>
-        \(ReportStyle.css)
+        \(HTML(markup: ReportStyle.css))
         </style>
         </head>
         <body>
         <main>
-        <header><h1>\(escaped(title))</h1><p>\(escaped(subtitle))</p></header>
+        <header><h1>\(title)</h1><p>\(subtitle)</p></header>
         \(cards)
         \(failures)
         \(momentSections)
@@ -32,7 +32,7 @@ struct EvaluationReport {
         \(curves)
         \(about)
         </main>
-        <script>\(ReportStyle.script)</script>
+        <script>\(HTML(markup: ReportStyle.script))</script>
         </body>
         </html>
 
@@ -109,9 +109,9 @@ struct EvaluationReport {
 
     // MARK: - Parts
 
-    private var cards: String {
+    private var cards: HTML {
         let scores = frames
-        var out = "<div class=cards>"
+        var out: HTML = "<div class=cards>"
         for metric in metrics {
             let values = scores.compactMap(metric.value)
             func number(_ value: Double?) -> String {
@@ -134,44 +134,44 @@ struct EvaluationReport {
             out += "<div class=big>\(Clock.decimal(100 * model.compressionRate, digits: 3))"
             out += "<small>%</small></div><div class=soft>of the numbers in a clip</div><dl>"
             out += "<dt>numbers a clip</dt><dd>\(model.latentNumbersPerClip)</dd>"
-            out += "<dt>ratio</dt><dd>1 : "
-            out += Clock.decimal(1 / max(model.compressionRate, 1e-9), digits: 0) + "</dd>"
-            out += "<dt>latents</dt><dd>\(escaped(document.options.latents ?? "mean"))</dd>"
-            out += "<dt>weights</dt><dd>"
-            out += Clock.decimal(Double(model.weights) / 1e6, digits: 1) + " M</dd></dl></section>"
+            let ratio = Clock.decimal(1 / max(model.compressionRate, 1e-9), digits: 0)
+            out += "<dt>ratio</dt><dd>1 : \(ratio)</dd>"
+            out += "<dt>latents</dt><dd>\(document.options.latents ?? "mean")</dd>"
+            let millions = Clock.decimal(Double(model.weights) / 1e6, digits: 1)
+            out += "<dt>weights</dt><dd>\(millions) M</dd></dl></section>"
         }
         return out + "</div>"
     }
 
-    private var failures: String {
+    private var failures: HTML {
         if document.failures.isEmpty && document.notes.isEmpty { return "" }
         let items =
             document.failures.map(\.line) + document.notes
         let title = document.failures.isEmpty ? "Note" : "Not evaluated"
-        return "<section class=trouble><h2>\(title)</h2><ul>"
-            + items.map { "<li>\(escaped($0))</li>" }.joined() + "</ul></section>"
+        let list = items.map { item -> HTML in "<li>\(item)</li>" }.joined()
+        return "<section class=trouble><h2>\(title)</h2><ul>\(list)</ul></section>"
     }
 
-    private var distributions: String {
+    private var distributions: HTML {
         let scores = frames
         if scores.isEmpty { return "" }
-        return "<h2>Distribution over frames</h2><div class=charts>"
-            + metrics.map {
-                $0.chart.histogram(scores.compactMap($0.value), unit: $0.unit)
-            }.joined() + "</div>"
+        let charts = metrics.map {
+            $0.chart.histogram(scores.compactMap($0.value), unit: $0.unit)
+        }.joined()
+        return "<h2>Distribution over frames</h2><div class=charts>\(charts)</div>"
     }
 
-    private var momentSections: String {
+    private var momentSections: HTML {
         if document.videos.isEmpty { return "" }
-        var out = "<h2>Worst and best moments</h2>"
+        var out: HTML = "<h2>Worst and best moments</h2>"
         if moments.isEmpty {
             return out + "<p class=soft>No pictures: this page was put together from JSON files, "
                 + "which hold numbers only.</p>"
         }
         let names = metrics.map(\.name)
         out += "<div class=by role=group aria-label=\"moments by\"><span class=soft>by</span>"
-        out += names.map {
-            "<button value=\($0) aria-pressed=\($0 == names.first)>\($0)</button>"
+        out += names.map { name -> HTML in
+            "<button value=\(name) aria-pressed=\(name == names.first)>\(name)</button>"
         }.joined()
         out += "</div>"
         for metric in metrics {
@@ -188,20 +188,20 @@ struct EvaluationReport {
         return out
     }
 
-    private func figure(_ moment: Moment, by metric: String) -> String {
+    private func figure(_ moment: Moment, by metric: String) -> HTML {
         let titles = [sides.0, sides.1, "difference ×2"]
-        let pictures = zip(moment.pictures, titles).map {
-            let data = Data($0.0).base64EncodedString()
-            return
-                "<span><i>\($0.1)</i><img alt=\"\($0.1)\" src=\"data:image/jpeg;base64,\(data)\"></span>"
+        let pictures = zip(moment.pictures, titles).map { jpeg, title -> HTML in
+            let source = HTML(markup: "data:image/jpeg;base64,\(Data(jpeg).base64EncodedString())")
+            return "<span><i>\(title)</i><img alt=\"\(title)\" src=\"\(source)\"></span>"
         }.joined()
-        let scores = metrics.map {
-            let text = "\($0.name) \($0.text(moment.score))\($0.unit.isEmpty ? "" : " \($0.unit)")"
-            return $0.name == metric ? "<b>\(text)</b>" : text
+        let scores = metrics.map { one -> HTML in
+            let text: HTML =
+                "\(one.name) \(one.text(moment.score))\(one.unit.isEmpty ? "" : " \(one.unit)")"
+            return one.name == metric ? "<b>\(text)</b>" : text
         }.joined(separator: " · ")
         return "<figure class=moment><button class=triple aria-expanded=false "
             + "aria-label=\"larger\">\(pictures)</button><figcaption>"
-            + "\(escaped(moment.video)), frame \(moment.frame)\(time(moment.frame))<br>\(scores)"
+            + "\(moment.video), frame \(moment.frame)\(time(moment.frame))<br>\(scores)"
             + "</figcaption></figure>"
     }
 
@@ -216,21 +216,22 @@ struct EvaluationReport {
         return " (\(Clock.format(Double(frame) / rate)) s)"
     }
 
-    private var videoTable: String {
+    private var videoTable: HTML {
         if document.videos.isEmpty { return "" }
         let scores = frames.map(\.psnr)
         let range = (scores.min() ?? 0)...(scores.max() ?? 0)
-        var out = "<h2>Videos</h2><div class=\"card scroll\" style=\"padding:0\">"
+        var out: HTML = "<h2>Videos</h2><div class=\"card scroll\" style=\"padding:0\">"
         out += "<table class=sortable><thead><tr>"
         out += "<th><button>video</button></th><th class=n><button>frames</button></th>"
-        out += metrics.map {
-            "<th class=n><button>\($0.name)\($0.unit.isEmpty ? "" : ", \($0.unit)")</button></th>"
+        out += metrics.map { one -> HTML in
+            let unit = one.unit.isEmpty ? "" : ", \(one.unit)"
+            return "<th class=n><button>\(one.name)\(unit)</button></th>"
         }.joined()
         out += "<th class=line>PSNR, frame by frame</th></tr></thead><tbody>"
         for (index, video) in document.videos.enumerated() {
             let mean = video.mean
-            out += "<tr><td data-value=\"\(escaped(video.name))\"><a href=\"#v\(index)\">"
-            out += "\(escaped(video.name))</a></td>"
+            out += "<tr><td data-value=\"\(video.name)\"><a href=\"#v\(index)\">"
+            out += "\(video.name)</a></td>"
             out += "<td class=n data-value=\"\(video.frames.count)\">\(video.frames.count)</td>"
             for metric in metrics {
                 let value = mean.flatMap(metric.value).map { "\($0)" } ?? ""
@@ -242,12 +243,12 @@ struct EvaluationReport {
         return out + "</tbody></table></div>"
     }
 
-    private var curves: String {
+    private var curves: HTML {
         if document.videos.isEmpty { return "" }
-        var out = "<h2>Frame by frame</h2>"
+        var out: HTML = "<h2>Frame by frame</h2>"
         for (index, video) in document.videos.enumerated() {
             out += "<details id=v\(index)\(document.videos.count <= 8 ? " open" : "")>"
-            out += "<summary>\(escaped(video.name))</summary><div class=charts>"
+            out += "<summary>\(video.name)</summary><div class=charts>"
             for metric in metrics {
                 out += metric.chart.curve(
                     video.frames.compactMap(metric.value), unit: metric.unit)
@@ -257,15 +258,15 @@ struct EvaluationReport {
         return out
     }
 
-    private var about: String {
-        var rows: [(String, String)] = []
-        func file(_ path: String, _ sha256: String) -> String {
-            "\(escaped(path))<br><code>SHA-256 \(escaped(sha256))</code>"
+    private var about: HTML {
+        var rows: [(String, HTML)] = []
+        func file(_ path: String, _ sha256: String) -> HTML {
+            "\(path)<br><code>SHA-256 \(sha256)</code>"
         }
         if let model = document.model {
             rows.append(("checkpoint", file(model.checkpoint, model.checkpointSHA256)))
             rows.append(("configuration", file(model.config, model.configSHA256)))
-            rows.append(("fit", escaped(document.options.fit ?? "crop")))
+            rows.append(("fit", "\(document.options.fit ?? "crop")"))
         }
         rows.append(
             (
@@ -275,23 +276,7 @@ struct EvaluationReport {
                     : document.lpips.map { file($0.path, $0.sha256) }.joined(separator: "<br>")
             ))
         rows.append(("FVD", "not computed"))
-        return "<h2>About this page</h2><dl class=\"about card\">"
-            + rows.map { "<dt>\($0.0)</dt><dd>\($0.1)</dd>" }.joined() + "</dl>"
-    }
-
-    /// Names come from outside; nothing in them may become markup.
-    private func escaped(_ text: String) -> String {
-        var out = ""
-        for character in text.visible.unicodeScalars {
-            switch character {
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\"": out += "&quot;"
-            case "'": out += "&#39;"
-            default: out.unicodeScalars.append(character)
-            }
-        }
-        return out
+        let list = rows.map { name, value -> HTML in "<dt>\(name)</dt><dd>\(value)</dd>" }.joined()
+        return "<h2>About this page</h2><dl class=\"about card\">\(list)</dl>"
     }
 }

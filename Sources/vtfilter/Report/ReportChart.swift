@@ -29,9 +29,9 @@ struct ReportAxis {
     func label(_ tick: Double) -> String { Clock.decimal(tick, digits: digits) }
 
     /// The ticks as HTML beside a plot, at so many percent of a side.
-    func labels(side: String) -> String {
-        ticks.map {
-            "<span style=\"\(side):\(ReportChart.number(place($0)))%\">\(label($0))</span>"
+    func labels(side: String) -> HTML {
+        ticks.map { tick -> HTML in
+            "<span style=\"\(side):\(ReportChart.number(place(tick)))%\">\(label(tick))</span>"
         }.joined()
     }
 }
@@ -47,7 +47,7 @@ struct ReportChart {
     static func number(_ value: Double) -> String { Clock.decimal(value, digits: 2) }
 
     /// How often each value occurs.
-    func histogram(_ values: [Double], unit: String) -> String {
+    func histogram(_ values: [Double], unit: String) -> HTML {
         guard let low = values.min(), let high = values.max() else { return "" }
         let across = ReportAxis(low, high)
         let bins = (across.ticks.count - 1) * 5
@@ -57,7 +57,7 @@ struct ReportChart {
         }
         let up = ReportAxis(0, Double(counts.max() ?? 1), wanted: 3, least: 1)
         let width = 100 / Double(bins)
-        let bars = counts.enumerated().filter { $0.element > 0 }.map { index, count in
+        let bars = counts.enumerated().filter { $0.element > 0 }.map { index, count -> HTML in
             let height = up.place(Double(count))
             return "<rect class=bar x=\"\(Self.number((Double(index) + 0.08) * width))\" "
                 + "y=\"\(Self.number(100 - height))\" width=\"\(Self.number(width * 0.84))\" "
@@ -71,7 +71,7 @@ struct ReportChart {
     }
 
     /// Values frame by frame. Of more than 400 frames, a line of means in a band of extremes.
-    func curve(_ values: [Double], unit: String) -> String {
+    func curve(_ values: [Double], unit: String) -> HTML {
         guard let low = values.min(), let high = values.max() else { return "" }
         let up = ReportAxis(low, high)
         let last = Double(max(values.count - 1, 1))
@@ -89,7 +89,7 @@ struct ReportChart {
         if points == 1, let only = line.first?.split(separator: ",").last {
             line = ["0,\(only)", "100,\(only)"]
         }
-        let band =
+        let band: HTML =
             points < values.count
             ? "<polygon class=band points=\"\((upper + lower.reversed()).joined(separator: " "))\"/>"
             : ""
@@ -105,7 +105,7 @@ struct ReportChart {
     }
 
     /// A line without axes, for a cell of a table.
-    static func spark(_ values: [Double], in range: ClosedRange<Double>) -> String {
+    static func spark(_ values: [Double], in range: ClosedRange<Double>) -> HTML {
         let points = min(values.count, 120)
         let span = max(range.upperBound - range.lowerBound, 1e-9)
         let line = (0..<points).map { i in
@@ -118,17 +118,17 @@ struct ReportChart {
             + "<polyline class=curve points=\"\(line)\"/></svg>"
     }
 
-    private func marker(x: Double) -> String {
+    private func marker(x: Double) -> HTML {
         let place = Self.number(x)
         return "<line class=mean x1=\"\(place)\" y1=\"0\" x2=\"\(place)\" y2=\"100\"/>"
     }
 
     private func figure(
-        _ up: ReportAxis, _ across: ReportAxis, body: String, vertical: String, horizontal: String,
-        reading: String, data: String = ""
-    ) -> String {
-        let grid = up.ticks.map {
-            let y = Self.number(100 - up.place($0))
+        _ up: ReportAxis, _ across: ReportAxis, body: HTML, vertical: String, horizontal: String,
+        reading: String, data: HTML = ""
+    ) -> HTML {
+        let grid = up.ticks.map { tick -> HTML in
+            let y = Self.number(100 - up.place(tick))
             return "<line class=axis x1=\"0\" y1=\"\(y)\" x2=\"100\" y2=\"\(y)\"/>"
         }.joined()
         return """

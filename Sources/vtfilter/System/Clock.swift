@@ -1,7 +1,7 @@
 import Glibc
 
 /// Seconds that only go forward.
-enum Clock {
+package enum Clock {
     static var now: Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -12,7 +12,7 @@ enum Clock {
     static func format(_ seconds: Double) -> String { decimal(seconds, digits: 2) }
 
     /// A number with so many digits after the point.
-    static func decimal(_ value: Double, digits: Int) -> String {
+    package static func decimal(_ value: Double, digits: Int) -> String {
         guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
         let scale = pow(10, Double(digits))
         let scaled = Int64((value * scale).rounded())
