@@ -8,12 +8,19 @@ package struct TorchWriter {
     private var directory: [UInt8] = []
     private var entries = 0
 
-    /// Writes a whole archive to a descriptor.
+    private init(output: Descriptor, wideFrom: Int) {
+        (self.output, self.wideFrom) = (output, wideFrom)
+    }
+
+    /// Writes a whole archive to a descriptor; of 4 GB and more, as zip64. `wideFrom` is less in tests,
+    /// which do not write so much.
     ///
     /// - Throws: `StreamError`.
-    package static func write(_ value: TorchValue, to output: Descriptor) throws {
+    package static func write(
+        _ value: TorchValue, to output: Descriptor, wideFrom: Int = 0xffff_ffff
+    ) throws {
         let pickle = PickleWriter(value)
-        var writer = TorchWriter(output: output)
+        var writer = TorchWriter(output: output, wideFrom: wideFrom)
         func add(_ name: String, _ bytes: [UInt8]) throws {
             try bytes.withUnsafeBytes { try writer.add("archive/\(name)", $0) }
         }
@@ -36,6 +43,8 @@ package struct TorchWriter {
     }
 
     private static let all32 = 0xffff_ffff
+    /// Sizes and places from which on 64 bits hold them.
+    private let wideFrom: Int
 
     private mutating func put(_ bytes: [UInt8]) throws {
         try output.write(bytes)
@@ -46,7 +55,7 @@ package struct TorchWriter {
         let little = TorchWriter.little
         let (nameBytes, size, start) = (Array(name.utf8), bytes.count, at)
         let crc = little(Int(libdeflate_crc32(0, bytes.baseAddress, bytes.count)), 4)
-        let isLarge = size >= TorchWriter.all32
+        let isLarge = size >= wideFrom
         let size32 = little(isLarge ? TorchWriter.all32 : size, 4)
         // Version 4.5, UTF-8 names, stored, no time (1 January 1980).
         let common: [UInt8] = little(45, 2) + little(0x800, 2) + little(0, 4) + little(0x21, 2)
@@ -63,7 +72,7 @@ package struct TorchWriter {
                 + little(extra.count, 2) + nameBytes + extra)
         try output.write(bytes)
         at += size
-        let isFar = start >= TorchWriter.all32
+        let isFar = start >= wideFrom
         var wide: [UInt8] = []
         if isLarge { wide += little(size, 8) + little(size, 8) }
         if isFar { wide += little(start, 8) }
@@ -80,7 +89,8 @@ package struct TorchWriter {
         let little = TorchWriter.little
         let (start, size, end) = (at, directory.count, at + directory.count)
         try put(directory)
-        if start >= TorchWriter.all32 || entries >= 0xffff {
+        let isFar = start >= wideFrom
+        if isFar || entries >= 0xffff {
             try put(
                 little(0x0606_4b50, 4) + little(44, 8) + little(45, 2) + little(45, 2)
                     + little(0, 4) + little(0, 4) + little(entries, 8) + little(entries, 8)
@@ -90,6 +100,6 @@ package struct TorchWriter {
         let count = little(min(entries, 0xffff), 2)
         try put(
             little(0x0605_4b50, 4) + little(0, 4) + count + count + little(size, 4)
-                + little(min(start, TorchWriter.all32), 4) + little(0, 2))
+                + little(isFar ? TorchWriter.all32 : start, 4) + little(0, 2))
     }
 }

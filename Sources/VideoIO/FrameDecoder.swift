@@ -72,6 +72,20 @@ final class FrameDecoder {
         return copy
     }
 
+    /// Goes to the key frame that is decoded at `time`, or one before it.
+    ///
+    /// - Returns: false where that cannot be; nothing is to be read any more then.
+    func seek(to time: Int64) -> Bool {
+        guard source.isSeekable, let context, let decoder,
+            av_seek_frame(context, videoIndex, time, AVSEEK_FLAG_BACKWARD) >= 0
+        else { return false }
+        packets.forget()
+        avcodec_flush_buffers(decoder)
+        av_frame_free(&first)
+        (draining, pending) = (false, nil)
+        return true
+    }
+
     /// The shape of pixels of a frame.
     func sampleAspect(_ frame: UnsafeMutablePointer<AVFrame>) -> Rational? {
         guard let context, let codec = context.pointee.streams[Int(videoIndex)] else { return nil }

@@ -72,6 +72,20 @@ public struct PictureSize: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+/// Where a part of a picture is cut out: parts, 0…1, of the room to the left and above.
+package struct CropPlace: Sendable, Hashable {
+    /// Of the room beside it and above it.
+    package let x, y: Double
+
+    package init(x: Double, y: Double) { (self.x, self.y) = (x, y) }
+
+    /// A pixel of `room` pixels' room; all have the same chance.
+    static func offset(_ part: Double?, in room: Int) -> Int {
+        guard let part else { return room / 2 }
+        return min(max(Int(part * Double(room + 1)), 0), room)
+    }
+}
+
 /// How an input is opened; what is nil, libavformat finds out.
 public struct InputOptions: Sendable {
     /// A file's path, or `-` for standard input.
@@ -98,6 +112,8 @@ public struct InputOptions: Sendable {
     public var copiesTracks = true
     /// Whether frames that are made of two fields are made whole.
     public var deinterlaces = false
+    /// What `Fit.crop` cuts out; the middle where nil.
+    package var cropPlace: CropPlace?
 
     /// Options for this input.
     public init(url: String) { self.url = url }

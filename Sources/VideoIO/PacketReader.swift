@@ -15,12 +15,7 @@ final class PacketReader {
         origin = isAnywhere && start != vt_no_pts ? start : 0
     }
 
-    deinit {
-        for packet in ahead[taken...] {
-            var packet: UnsafeMutablePointer<AVPacket>? = packet
-            av_packet_free(&packet)
-        }
-    }
+    deinit { forget() }
 
     /// The next packet, as `av_read_frame` gives it; a negative code is libav's.
     func read(into packet: UnsafeMutablePointer<AVPacket>) -> Int32 {
@@ -49,6 +44,15 @@ final class PacketReader {
         if packet.pointee.pts != vt_no_pts { packet.pointee.pts &-= shift }
         if packet.pointee.dts != vt_no_pts { packet.pointee.dts &-= shift }
         return code
+    }
+
+    /// Forgets what was read ahead.
+    func forget() {
+        for packet in ahead[taken...] {
+            var packet: UnsafeMutablePointer<AVPacket>? = packet
+            av_packet_free(&packet)
+        }
+        (ahead, taken, end) = ([], 0, nil)
     }
 
     /// Reads ahead until `count` packets of a stream are there, and gives their times.

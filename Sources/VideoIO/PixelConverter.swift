@@ -100,8 +100,10 @@ extension Fit {
     /// How many times a target's pixels a picture is scaled to before it is cropped.
     private static let largestScaled = 16
 
-    /// The filters that bring a picture to a size.
-    func filters(from source: PictureSize, to target: PictureSize) -> String {
+    /// The filters that bring a picture to a size; what `crop` cuts out lies at `place`.
+    func filters(
+        from source: PictureSize, to target: PictureSize, at place: CropPlace? = nil
+    ) -> String {
         let (w, h, W, H) = (source.width, source.height, target.width, target.height)
         switch self {
         case .stretch, .tile:
@@ -116,11 +118,14 @@ extension Fit {
                     wide
                     ? PictureSize(width: min(W * h / H + 8, w), height: h)
                     : PictureSize(width: w, height: min(H * w / W + 8, h))
-                let (x, y) = ((w - middle.width) / 2, (h - middle.height) / 2)
+                let x = CropPlace.offset(place?.x, in: w - middle.width)
+                let y = CropPlace.offset(place?.y, in: h - middle.height)
                 return "crop=\(middle.width):\(middle.height):\(x):\(y):exact=1,"
-                    + filters(from: middle, to: target)
+                    + filters(from: middle, to: target, at: place)
             }
-            return "scale=\(sw):\(sh),crop=\(W):\(H):\((sw - W) / 2):\((sh - H) / 2):exact=1"
+            let x = CropPlace.offset(place?.x, in: sw - W)
+            let y = CropPlace.offset(place?.y, in: sh - H)
+            return "scale=\(sw):\(sh),crop=\(W):\(H):\(x):\(y):exact=1"
         case .pad:
             let wide = w * H >= h * W
             let (sw, sh) = wide ? (W, max(h * W / w, 1)) : (max(w * H / h, 1), H)

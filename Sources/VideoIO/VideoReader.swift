@@ -17,6 +17,7 @@ public final class VideoReader {
     private var deinterlacer: Deinterlacer?
     private var converter: PixelConverter?
 
+    private var sought: Int64?  // the first frame to deliver, after a seek
     private var delivered = 0
     private var lastPTS: Int64?
     private var nextPTS: Int64 = 0
@@ -79,6 +80,13 @@ public final class VideoReader {
             decoder.taken += 1
             let pts = timestamp(decoded)
             if decoder.taken <= options.skip { continue }
+            if let sought {
+                if pts < sought { continue }
+                if pts > sought {
+                    throw .badInput(url: options.url, problem: "a frame is not where it was")
+                }
+                self.sought = nil
+            }
             let seconds = Double(pts) * stream.timeBase.value
             if delivered == 0, options.skip > 0 {
                 shift = pts
@@ -97,6 +105,18 @@ public final class VideoReader {
         return nil
     }
 
+    /// Goes to a frame by the key frame before it; the next frame is then that one, or an error where
+    /// the way does not lead to it.
+    ///
+    /// - Returns: false where the container knows no such way: nothing can be read any more then.
+    package func seek(to place: VideoTimeline.KeyFrame) -> Bool {
+        guard deinterlacer == nil, options.skip == 0, delivered == 0,
+            decoder.seek(to: place.decoded)
+        else { return false }
+        sought = place.wanted
+        return true
+    }
+
     /// Why no frame was delivered, where options are the reason.
     public var emptiness: VideoIOError? {
         guard delivered == 0, options.skip > 0, options.frames != 0, !decoder.hasFault else {
@@ -113,7 +133,7 @@ public final class VideoReader {
     public func takeCopied() -> [CopiedPacket] { decoder.takeCopied().filter(isKept) }
 
     /// Where it reads from, for messages.
-    var url: String { options.url }
+    package var url: String { options.url }
 
     /// The next whole frame, valid until the next call.
     private func nextDecoded() throws(VideoIOError) -> UnsafeMutablePointer<AVFrame>? {
@@ -160,7 +180,8 @@ public final class VideoReader {
         var picture = decoded
         if input.size != size || input.format.rawValue != wanted.rawValue || turned != .upright {
             if converter?.input != input {
-                let fitting = fit.filters(from: turned.upright(input.size), to: size)
+                let fitting = fit.filters(
+                    from: turned.upright(input.size), to: size, at: options.cropPlace)
                 converter = try PixelConverter(
                     input, timeBase: stream.timeBase,
                     filters: (turned.filters + [fitting]).joined(separator: ","),

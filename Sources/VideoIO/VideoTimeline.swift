@@ -9,6 +9,27 @@ package struct VideoTimeline: Sendable {
     /// How long the last frame is shown, in seconds.
     package let lastDuration: Double
 
+    /// A way to a frame: when the key frame before it is decoded, and when it is shown itself, in the
+    /// stream's time base.
+    package struct KeyFrame: Sendable {
+        let decoded, wanted: Int64
+    }
+
+    /// When frames are shown, in the stream's time base; none where packets do not say.
+    private let shown: [Int64]
+    /// Of key frames, by when they are shown.
+    private let keys: [(shown: Int64, decoded: Int64)]
+
+    /// The last key frame that is shown no later than a frame, where it is not the first of all, and
+    /// the container has an index to find it by.
+    package func keyFrame(before index: Int) -> KeyFrame? {
+        let isIndexed = ["mp4", "matroska"].contains { stream.format.contains($0) }
+        guard isIndexed, shown.indices.contains(index), index > 0, shown[index - 1] < shown[index],
+            let key = keys.last(where: { $0.shown <= shown[index] }), key.shown > shown[0]
+        else { return nil }
+        return KeyFrame(decoded: key.decoded, wanted: shown[index])
+    }
+
     /// Most frames that are looked at: a day at 25 a second.
     private static let maximumFrames = 1 << 21
 
@@ -38,6 +59,7 @@ package struct VideoTimeline: Sendable {
                 1, AVRational(num: rate.denominator, den: rate.numerator), info.timeBase.av), 1)
         var (times, duration): ([Int64], Int64) = ([], 0)
         var (isTimed, last) = (true, Int64.min)
+        var keys: [(shown: Int64, decoded: Int64)] = []
         while av_read_frame(context, packet) >= 0 {
             defer { av_packet_unref(packet) }
             // Packets that only prepare the decoder are not shown.
@@ -46,6 +68,11 @@ package struct VideoTimeline: Sendable {
             else { continue }
             if packet.pointee.pts == vt_no_pts { isTimed = false }
             times.append(packet.pointee.pts)
+            if packet.pointee.flags & AV_PKT_FLAG_KEY != 0 {
+                let decoded = packet.pointee.dts
+                keys.append(
+                    (packet.pointee.pts, decoded == vt_no_pts ? packet.pointee.pts : decoded))
+            }
             if packet.pointee.pts > last, packet.pointee.duration > 0 {
                 duration = packet.pointee.duration
             }
@@ -59,6 +86,8 @@ package struct VideoTimeline: Sendable {
         if times.isEmpty { throw .badInput(url: path, problem: "found no frames") }
         if !isTimed { times = times.indices.map { Int64($0) &* step } }
         times.sort()
+        shown = isTimed ? times : []
+        self.keys = keys.sorted { $0.shown < $1.shown }
         let (first, base) = (times[0], info.timeBase.value)
         seconds = times.map { Double($0 &- first) * base }
         lastDuration = Double(duration > 0 ? duration : step) * base

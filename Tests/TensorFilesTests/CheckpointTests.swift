@@ -20,6 +20,42 @@ private let b = (0..<5).map { Float($0 * $0) }
         #expect(try checkpoint.values("b") == b)
     }
 
+    /// From 4 GB on, sizes and places take 64 bits: here from a few hundred bytes on.
+    @Test(arguments: [0xffff_ffff, 1000, 300, 1])
+    func `an archive of any size is read by us and by zipfile`(_ wideFrom: Int) throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let long = (0..<200).map { Float($0) }
+        try NewFile.write("\(folder)/a.ckpt") { output in
+            try TorchWriter.write(
+                .named([
+                    ("a", .tensor(TorchTensor([3, 4], a))), ("b", .tensor(TorchTensor([5], b))),
+                    ("long", .tensor(TorchTensor([200], long))),
+                ]), to: output, wideFrom: wideFrom)
+        }
+        let checkpoint = try Checkpoint(path: "\(folder)/a.ckpt")
+        #expect(try checkpoint.values("a") == a && checkpoint.values("b") == b)
+        #expect(try checkpoint.values("long") == long)
+        let read = Shell.run(
+            """
+            python3 -c "
+            import struct, zipfile
+            with zipfile.ZipFile('a.ckpt') as z:
+                assert z.testzip() is None
+                names = z.namelist()
+                assert names == ['archive/' + n for n in
+                    ['data.pkl', 'byteorder', 'data/0', 'data/1', 'data/2', 'version']], names
+                long = struct.unpack('<200f', z.read('archive/data/2'))
+                assert list(long) == [float(i) for i in range(200)]
+                assert z.read('archive/version') == b'3\\n'
+                print(z.getinfo('archive/data/2').header_offset)"
+            grep -c $'PK\\x06\\x06' a.ckpt
+            """, in: folder)
+        #expect(read.errors == "", "\(read.errors)")
+        let isWide = read.text.hasSuffix("\n1")
+        #expect(isWide == (wideFrom < 0xffff_ffff), "\(read.text)")
+    }
+
     @Test(arguments: ["types.pt", "types.safetensors"])
     func `every element type becomes float32`(_ name: String) throws {
         let checkpoint = try Checkpoint(path: "\(folder)/\(name)")

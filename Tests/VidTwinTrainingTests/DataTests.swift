@@ -73,6 +73,70 @@ struct DataTests {
         #expect(numbers(variable, format) == moved)
     }
 
+    @Test(arguments: [
+        ("mkv", "-c:v libx264 -g 20 -bf 3 -x264-params open-gop=1:scenecut=0"),
+        ("mp4", "-c:v libx264 -g 20 -bf 3 -x264-params scenecut=0"),
+        ("mp4", "-c:v libx264 -g 40 -bf 2 -x264-params intra-refresh=1:scenecut=0"),
+        ("mp4", "-c:v libx265 -x265-params keyint=20:bframes=3:open-gop=1:log-level=none"),
+        ("mp4", "-c:v mpeg4 -g 15 -bf 2"), ("webm", "-c:v libvpx-vp9 -g 25 -cpu-used 8"),
+        ("ts", "-c:v libx264 -g 20"),
+    ])
+    func `a window by way of a key frame is the one of who decodes all`(
+        _ ending: String, _ codec: String
+    ) throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        // Moved in time by an edit list where there is one, and cut in the middle of a group.
+        let made = Shell.run(
+            "ffmpeg -v error -f lavfi -i testsrc2=s=64x48:r=25:d=5 \(codec) -pix_fmt yuv420p a.\(ending)"
+                + " && ffmpeg -v error -ss 1.3 -i a.\(ending) -c copy b.\(ending)", in: folder)
+        #expect(made.status == 0, "\(made.errors)")
+        for name in ["a", "b"] {
+            let path = "\(folder)/\(name).\(ending)"
+            for place in [0.0, 0.21, 0.5, 0.77, 1 - 1e-9] {
+                let clip = try ClipDecoder(format).clip(path, at: .part(place))
+                let plain = try ClipDecoder(format, seeks: false).clip(path, at: .part(place))
+                #expect(clip.bytes == plain.bytes, "\(name).\(ending) at \(place)")
+            }
+        }
+        guard ending != "ts" else { return }
+        // It is a shorter way: the last window's key frame is not the first.
+        let timeline = try VideoTimeline(
+            path: "\(folder)/a.\(ending)", cancellation: Cancellation())
+        #expect(timeline.keyFrame(before: 120) != nil)
+        #expect(timeline.keyFrame(before: 0) == nil)
+    }
+
+    @Test func `clips are mirrored and cut out anywhere where that is asked for`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let (width, height) = (96, 32)
+        // Columns differ, rows do not.
+        let row = (0..<width).flatMap { [UInt8($0 * 2), 7, 9] as [UInt8] }
+        let frame = (0..<height).flatMap { _ in row }
+        write(frame, width: width, height: height, rate: "8", to: "\(folder)/a.mkv")
+        func columns(_ view: ClipView) throws -> [Int] {
+            let clip = try ClipDecoder(format).clip("\(folder)/a.mkv", at: .part(0), view)
+            return (0..<32).map { Int(clip.bytes[3 * $0]) / 2 }
+        }
+        #expect(try columns(ClipView()) == Array(32..<64))
+        #expect(try columns(ClipView(isMirrored: true)) == (32..<64).reversed())
+        #expect(try columns(ClipView(crop: CropPlace(x: 0, y: 0.5))) == Array(0..<32))
+        let right = CropPlace(x: 1 - 0x1p-32, y: 0)
+        #expect(try columns(ClipView(crop: right)) == Array(64..<96))
+
+        let order = EpochOrder(count: 400, batchClips: 4, seed: 5)
+        let views = (0..<400).map { order.view(row: $0, epoch: 1, [.flip, .crop]) }
+        let mirrored = views.count { $0.isMirrored }
+        #expect((150..<250).contains(mirrored))
+        #expect(Set(views.compactMap { $0.crop?.x }).count > 390)
+        #expect(views != (0..<400).map { order.view(row: $0, epoch: 2, [.flip, .crop]) })
+        #expect(order.view(row: 3, epoch: 1, []) == ClipView())
+        #expect(Augmentations("crop,flip") == [.flip, .crop] && Augmentations("none") == [])
+        #expect(Augmentations("turn") == nil && Augmentations("") == nil)
+        #expect("\(Augmentations([.crop, .flip]))" == "flip,crop")
+    }
+
     @Test func `a short video's last frame is repeated`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }
@@ -169,16 +233,23 @@ struct DataTests {
                 return "\(error)"
             }
         }
-        #expect(try train { $0.maximumBad = 0.01 }.contains("--max-bad"))
+        #expect(try train { $0.maximumBad = 0 }.contains("--max-bad"))
+        #expect(try train { $0.maximumBad = 0.01 } == "")  // one in any case
         #expect(try train { $0.skipsUnreadable = false }.contains("bad.mkv"))
         #expect(try train { $0.maximumBad = 0.5 } == "")
         // Missing ones are known before the first step.
-        let missing = try self.list(folder, ["1.mkv", "gone.mkv"])
-        #expect(throws: TrainingError.self) {
+        let missing = try self.list(folder, ["1.mkv", "gone.mkv", "lost.mkv"])
+        let all = EpochOrder(count: 3, batchClips: 2, seed: 5)
+        let error = #expect(throws: TrainingError.self) {
             try TrainingData(
-                missing, order, DataOptions(format: format), clipsAhead: 2, from: 0, until: 2,
+                missing, all, DataOptions(format: format), clipsAhead: 2, from: 0, until: 2,
                 say: { _ in })
         }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("at most 1 of 3 videos"))
+        var options = DataOptions(format: format)
+        #expect([1, 99, 100, 199, 200, 1000].map(options.mostUnreadable) == [1, 1, 1, 1, 2, 10])
+        options.maximumBad = 0
+        #expect(options.mostUnreadable(of: 1000) == 0)
     }
 
     @Test func `a validation shows each video once and says what it leaves out`() throws {

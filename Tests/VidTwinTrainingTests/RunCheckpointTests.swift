@@ -186,6 +186,12 @@ struct RunCheckpointTests {
         state.kept = [.init(name: "x.ckpt", value: 0.25), .init(name: "y.ckpt", value: nil)]
         state.best = (0.25, 8)
         state.validated = 7
+        state.options.steps = 12
+        state.options.precision = .bfloat16
+        state.options.lpips = ["/a/é", "b"]
+        state.options.maximumBad = 0.25
+        state.options.augmentations = [.crop]
+        state.options.writesLossWeights = false
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }
         try run.write(to: "\(folder)/a.ckpt", state)
@@ -211,6 +217,31 @@ struct RunCheckpointTests {
         let model = try Checkpoint(path: "\(folder)/a.safetensors")
         #expect(model.metadata["vidtwin.weights"] == "averaged (ema)")
         #expect(try model.values("a")[0] == run.average?.values[0].pointer[0])
+    }
+
+    @Test func `what a killed run left half written goes, and nothing else`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let made = Shell.run(
+            """
+            mkdir -p logs/run/checkpoints logs/run/configs logs/.old_a.7.tmp/checkpoints \
+              logs/.new_a.8.tmp logs/.old_b.9.tmp
+            for f in .vidtwin-a1.tmp config.yaml checkpoints/.last.ckpt.77.tmp checkpoints/last.ckpt \
+              checkpoints/last.ckpt.77.tmp configs/.x.tmp configs/p.yaml; do echo > logs/run/$f; done
+            echo > logs/.old_a.7.tmp/checkpoints/last.ckpt
+            touch -d '2 minutes ago' logs/.old_a.7.tmp logs/.old_b.9.tmp
+            """, in: folder)
+        #expect(made.status == 0, "\(made.errors)")
+        RunFolder("\(folder)/logs/run").removeTemporaries()
+        _ = try RunFolder.make(in: "\(folder)/logs", name: "a", configuration: "a: 1\n") { _ in }
+        let left = Shell.run(
+            "find logs -not -path '*_a*' -type f | sort; ls -d logs/.*_*", in: folder
+        ).text
+        #expect(
+            left.split(separator: "\n").map(String.init) == [
+                "logs/run/checkpoints/last.ckpt", "logs/run/config.yaml",
+                "logs/run/configs/p.yaml", "logs/.new_a.8.tmp", "logs/.old_b.9.tmp",
+            ])
     }
 
     @Test func `a file that cannot be written leaves the old one as it was`() throws {

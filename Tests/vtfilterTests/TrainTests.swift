@@ -119,4 +119,49 @@ struct TrainTests {
         #expect(use.status == 0, "\(use.errors)")
         #expect(use.text.contains("last.ckpt") && use.text.contains("last.safetensors"))
     }
+
+    @Test func `a run that goes on needs no option twice, and says what is another now`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun("flat", seed: 3, accumulate: 1, in: folder)
+        // Names are bytes, and one need not be UTF-8.
+        let names = Shell.run(
+            "mkdir v && for i in *.mkv; do mv $i v/$i; done && mv v/0.mkv $'v/a\\xff\\xe9.mkv'",
+            in: folder)
+        #expect(names.status == 0, "\(names.errors)")
+        let command =
+            run.command.replacing("--data-dir . --meta meta.csv", with: "--data-dir v")
+            + "--augment flip --precision bf16 --min-frames 2 --max-bad 0.3 --no-test "
+        let whole = Shell.run(command + "--steps 4 --logdir whole", in: folder)
+        #expect(whole.status == 0, "\(whole.errors)")
+        let stopped = Shell.run(
+            command + "--steps 4 --logdir logs lightning.trainer.max_steps=4", in: folder)
+        #expect(stopped.status == 0, "\(stopped.errors)")
+        let again = Shell.run(
+            "cd / && vtfilter train --resume $OLDPWD/logs/* lightning.trainer.max_steps=-1 "
+                + "data.params.train.params.data_dir=$OLDPWD/v "
+                + "model.params.ckpt_path=$OLDPWD/none", in: folder)
+        #expect(again.status == 0, "\(again.errors)")
+        for words in [
+            "--steps 4, as when", "--precision bf16, as when", "--augment flip, as when",
+            "--min-frames 2, as when", "--max-bad 0.3, as when", "--lpips",
+        ] { #expect(again.errors.contains(words), "\(words): \(again.errors)") }
+        let last = try ["whole", "logs"].map { logs in
+            let name = Shell.run("ls -d \(logs)/*", in: folder).text
+            return try Checkpoint(path: "\(folder)/\(name)/checkpoints/last.safetensors")
+        }
+        #expect(last[0].tensors.count > 50 && last[0].tensors.count == last[1].tensors.count)
+        for name in last[0].tensors.keys {
+            #expect(try last[0].values(name) == last[1].values(name), "\(name)")
+        }
+        #expect(try TrainTests.metrics(folder).count == 4)
+
+        let other = Shell.run(
+            "vtfilter train --resume logs/* --steps 6 data.params.train.params.data_dir=v; "
+                + "vtfilter train --resume logs/* --steps 3 data.params.train.params.data_dir=v",
+            in: folder)
+        #expect(other.errors.contains("--steps: 4 when the run was started, now 6"))
+        #expect(other.errors.contains("expected no fewer than the 6 that are done"))
+        #expect(other.status == 4, "\(other.errors)")
+    }
 }

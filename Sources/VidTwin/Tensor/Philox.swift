@@ -11,6 +11,8 @@ package struct Philox: Sendable {
         package static let queries: UInt32 = 16
         /// Order of an epoch, starts of windows, choice of a share, validation lists.
         package static let order: UInt32 = 64, start: UInt32 = 65, share: UInt32 = 66
+        /// Whether a clip is mirrored, and where it is cut out.
+        package static let view: UInt32 = 67
         /// Initial weights.
         package static let weights: UInt32 = 80
 

@@ -30,6 +30,18 @@ package enum ClipStart: Sendable {
     case frame(Int)
 }
 
+/// How the pictures of a window are looked at.
+package struct ClipView: Sendable, Equatable {
+    /// Whether left and right change places.
+    package let isMirrored: Bool
+    /// What is cut out of pictures of another shape; their middle where nil.
+    package let crop: CropPlace?
+
+    package init(isMirrored: Bool = false, crop: CropPlace? = nil) {
+        (self.isMirrored, self.crop) = (isMirrored, crop)
+    }
+}
+
 /// Frames of a window, `[T, H, W, 3]`, 8 bits.
 package struct DecodedClip: Sendable {
     package let bytes: [UInt8]
@@ -47,15 +59,21 @@ package struct ClipDecoder: Sendable {
     package let format: ClipFormat
     /// Ends waiting for input.
     package let cancellation: Cancellation
+    /// Whether decoding begins at the key frame before a window where that gives the same frames.
+    private let seeks: Bool
 
-    package init(_ format: ClipFormat, cancellation: Cancellation = Cancellation()) {
-        (self.format, self.cancellation) = (format, cancellation)
+    package init(
+        _ format: ClipFormat, cancellation: Cancellation = Cancellation(), seeks: Bool = true
+    ) {
+        (self.format, self.cancellation, self.seeks) = (format, cancellation, seeks)
     }
 
     /// The frames of a window.
     ///
     /// - Throws: `VideoIOError` where the video cannot be read, or there is no frame to show.
-    package func clip(_ path: String, at place: ClipStart) throws -> DecodedClip {
+    package func clip(
+        _ path: String, at place: ClipStart, _ view: ClipView = ClipView()
+    ) throws -> DecodedClip {
         let timeline = try VideoTimeline(path: path, cancellation: cancellation)
         let (times, interval) = (timeline.seconds, 1 / format.rate.value)
         let start: Double
@@ -66,19 +84,55 @@ package struct ClipDecoder: Sendable {
         // What is due a twentieth of an interval late is shown: containers round timestamps.
         let moments = (0..<format.frames).map { start + (Double($0) + 0.05) * interval }
         let first = max((times.firstIndex { $0 > moments[0] } ?? times.count) - 1, 0)
+        let bytes =
+            try sought(path, timeline, first, moments, view)
+            ?? frames(try reader(path, view, skip: first), from: times[first], moments, view)
+        let end = (times.last ?? 0) + timeline.lastDuration
+        return DecodedClip(
+            bytes: bytes, isShort: end < start + (Double(format.frames) - 0.95) * interval,
+            sourceFrames: times.count, start: start)
+    }
+
+    /// The frames of a window by way of the key frame before it; nil where there is no such way. What
+    /// is wrong with the video is for who decodes it from its beginning to say.
+    private func sought(
+        _ path: String, _ timeline: VideoTimeline, _ first: Int, _ moments: [Double],
+        _ view: ClipView
+    ) throws -> [UInt8]? {
+        guard seeks, let place = timeline.keyFrame(before: first) else { return nil }
+        do {
+            let reader = try reader(path, view, skip: 0)
+            guard reader.seek(to: place) else { return nil }
+            return try frames(reader, from: timeline.seconds[first], moments, view)
+        } catch VideoIOError.cancelled {
+            throw VideoIOError.cancelled
+        } catch {
+            return nil
+        }
+    }
+
+    private func reader(_ path: String, _ view: ClipView, skip: Int) throws -> VideoReader {
         var options = InputOptions(url: path)
         options.copiesTracks = false
-        options.skip = first
-        let reader = try VideoReader(
+        options.skip = skip
+        options.cropPlace = view.crop
+        return try VideoReader(
             options, fit: .crop, size: PictureSize(width: format.width, height: format.height),
             cancellation: cancellation)
+    }
+
+    /// The frames that are shown at moments; the reader's first is shown from `start` on.
+    private func frames(
+        _ reader: VideoReader, from start: Double, _ moments: [Double], _ view: ClipView
+    ) throws -> [UInt8] {
         var (current, upcoming) = (try reader.next(), try reader.next())
         guard let opening = current else {
-            throw VideoIOError.badInput(url: path, problem: "expected frames, found none")
+            throw VideoIOError.badInput(
+                url: reader.url, problem: "expected frames, found none")
         }
         let base = reader.stream.timeBase.value
         func seconds(_ frame: RGBFrame) -> Double {
-            times[first] + Double(frame.pts - opening.pts) * base
+            start + Double(frame.pts - opening.pts) * base
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(format.byteCount)
@@ -87,16 +141,15 @@ package struct ClipDecoder: Sendable {
                 current = later
                 upcoming = try reader.next()
             }
-            if let current { append(current, to: &bytes) }
+            if let current { append(current, view, to: &bytes) }
         }
-        let end = (times.last ?? 0) + timeline.lastDuration
-        return DecodedClip(
-            bytes: bytes, isShort: end < start + (Double(format.frames) - 0.95) * interval,
-            sourceFrames: times.count, start: start)
+        return bytes
     }
 
     /// A frame's samples in 8 bits.
-    private func append(_ frame: RGBFrame, to bytes: inout [UInt8]) {
+    private func append(_ frame: RGBFrame, _ view: ClipView, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        defer { if view.isMirrored { mirror(&bytes, from: start, width: frame.width) } }
         switch frame.depth {
         case .eight: bytes += frame.bytes
         case .sixteen:
@@ -104,6 +157,17 @@ package struct ClipDecoder: Sendable {
                 for i in 0..<raw.count / 2 {
                     let value = UInt32(raw.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
                     bytes.append(UInt8((value * 255 + 32767) / 65535))
+                }
+            }
+        }
+    }
+
+    /// Turns the rows from `start` on around.
+    private func mirror(_ bytes: inout [UInt8], from start: Int, width: Int) {
+        for row in stride(from: start, to: bytes.count, by: 3 * width) {
+            for x in 0..<width / 2 {
+                for channel in 0..<3 {
+                    bytes.swapAt(row + 3 * x + channel, row + 3 * (width - 1 - x) + channel)
                 }
             }
         }

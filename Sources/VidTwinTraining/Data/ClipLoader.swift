@@ -15,11 +15,11 @@ package struct LoadedClip: Sendable {
 /// Decodes clips in threads ahead of whoever takes them, in order, in a queue of limited length.
 /// What comes does not depend on the number of threads.
 package final class ClipLoader: @unchecked Sendable {
-    /// Which row and window stand in a place; after `attempt` others that could not be read. Nil
+    /// Which row, window and view stand in a place; after `attempt` others that could not be read. Nil
     /// where there is no other.
     package typealias Choice =
         @Sendable (_ place: Int, _ attempt: Int) -> (
-            row: Int, start: ClipStart
+            row: Int, start: ClipStart, view: ClipView
         )?
 
     private let entries: [VideoEntry]
@@ -118,7 +118,7 @@ package final class ClipLoader: @unchecked Sendable {
     private func load(_ place: Int) -> LoadedClip {
         var (unreadable, tooShort): ([(row: Int, problem: String)], [Int]) = ([], [])
         var attempt = 0
-        while let (row, start) = choice(place, attempt) {
+        while let (row, start, view) = choice(place, attempt) {
             attempt += 1
             let entry = entries[row]
             if let problem = entry.problem {
@@ -126,7 +126,7 @@ package final class ClipLoader: @unchecked Sendable {
                 continue
             }
             do {
-                let clip = try decoder.clip(entry.path, at: start)
+                let clip = try decoder.clip(entry.path, at: start, view)
                 if clip.sourceFrames < minimumFrames {
                     tooShort.append(row)
                     continue

@@ -1,4 +1,5 @@
 import VidTwin
+import VideoIO
 
 /// Which clip of which video stands where in a run: a function of seed and position alone, so
 /// neither threads, nor processes, nor a stop and a resume change it.
@@ -47,6 +48,18 @@ package struct EpochOrder: Sendable {
     package func start(row: Int, epoch: Int) -> Double {
         let e = UInt32(truncatingIfNeeded: epoch)
         return Double(random.word(site: Philox.Site.start, clip: UInt32(row), batch: e)) * 0x1p-32
+    }
+
+    /// How the pictures of a row are looked at.
+    package func view(row: Int, epoch: Int, _ augmentations: Augmentations) -> ClipView {
+        let e = UInt32(truncatingIfNeeded: epoch)
+        func part(_ index: Int) -> Double {
+            Double(random.word(index, site: Philox.Site.view, clip: UInt32(row), batch: e))
+                * 0x1p-32
+        }
+        return ClipView(
+            isMirrored: augmentations.contains(.flip) && part(0) < 0.5,
+            crop: augmentations.contains(.crop) ? CropPlace(x: part(1), y: part(2)) : nil)
     }
 
     /// The epoch of a batch, and its number there.

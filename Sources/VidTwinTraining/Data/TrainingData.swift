@@ -11,8 +11,9 @@ package struct DataOptions: Sendable, Equatable {
     package var startFrame: Int?
     /// Whether another video takes the place of one that cannot be read.
     package var skipsUnreadable = true
-    /// The part of the rows that may be unreadable in an epoch.
+    /// The part of the rows that may be unreadable in an epoch; one may in any case, but with 0.
     package var maximumBad = 0.01
+    package var augmentations: Augmentations = []
     /// Videos of fewer frames are passed over.
     package var minimumFrames = 0
     package var workers = 4
@@ -20,6 +21,11 @@ package struct DataOptions: Sendable, Equatable {
     package var prefetch = 2
 
     package init(format: ClipFormat) { self.format = format }
+
+    /// How many of `rows` videos may be unreadable in an epoch.
+    package func mostUnreadable(of rows: Int) -> Int {
+        maximumBad > 0 ? max(Int(maximumBad * Double(rows)), 1) : 0
+    }
 }
 
 /// The clips of a run, batch after batch, and what was wrong with the videos.
@@ -60,8 +66,8 @@ package final class TrainingData {
                     + "\(entry.name): \(entry.problem ?? "")")
         }
         let (epochs, rows) = (EpochOrders(order), order.rows.count)
-        let most = Int(options.maximumBad * Double(rows)) + 1
-        let startFrame = options.startFrame
+        let most = options.mostUnreadable(of: rows) + 1
+        let (startFrame, augmentations) = (options.startFrame, options.augmentations)
         loader = try ClipLoader(
             list.entries, ClipDecoder(options.format),
             places: place..<max(end * order.batchClips, place), workers: options.workers,
@@ -75,7 +81,8 @@ package final class TrainingData {
             let row = ordered[(number * order.batchClips + clip + attempt) % rows]
             return (
                 row,
-                startFrame.map { .frame($0) } ?? .part(order.start(row: row, epoch: epoch))
+                startFrame.map { .frame($0) } ?? .part(order.start(row: row, epoch: epoch)),
+                order.view(row: row, epoch: epoch, augmentations)
             )
         }
     }
@@ -138,16 +145,11 @@ package final class TrainingData {
         _ bad: Int, _ order: EpochOrder, _ options: DataOptions, _ problem: String,
         _ list: VideoList
     ) throws {
-        let rows = order.rows.count
-        guard Double(bad) > options.maximumBad * Double(rows) else { return }
+        let (rows, most) = (order.rows.count, options.mostUnreadable(of: order.rows.count))
+        if bad <= most { return }
         throw TrainingError.data(
-            "\(list.place): expected at most \(percent(options.maximumBad)) of \(rows) videos "
-                + "unreadable in an epoch (--max-bad), found \(bad), the last: \(problem)")
-    }
-
-    private static func percent(_ share: Double) -> String {
-        let value = share * 100
-        return value == value.rounded() ? "\(Int(value)) %" : "\(value) %"
+            "\(list.place): expected at most \(most) of \(rows) videos unreadable in an epoch "
+                + "(--max-bad \(options.maximumBad)), found \(bad), the last: \(problem)")
     }
 }
 

@@ -36,7 +36,7 @@ package struct ValidationData {
         let loader = try ClipLoader(
             list.entries, ClipDecoder(options.format), places: 0..<rows.count,
             workers: min(options.workers, 4), capacity: 2 * batchClips
-        ) { place, attempt in attempt == 0 ? (rows[place], start) : nil }
+        ) { place, attempt in attempt == 0 ? (rows[place], start, ClipView()) : nil }
         defer { loader.close() }
         var (waiting, read): ([[UInt8]], Int) = ([], 0)
         let f = options.format

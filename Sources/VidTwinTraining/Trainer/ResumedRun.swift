@@ -14,20 +14,20 @@ struct ResumedRun {
     /// Whether the configuration is another than the checkpoint's.
     private(set) var isChanged = false
 
-    /// The one that the options name, or an unfinished run of this configuration; nil where there is
-    /// none.
-    init?(_ options: RunOptions, _ settings: TrainingSettings, total: Int, end: Int) throws {
-        let found: String
-        if let resume = options.resume {
-            found = ResumedRun.checkpoint(of: resume)
-        } else {
-            guard
-                let folder = RunFolder.unfinished(
-                    in: options.logs, configuration: settings.text, seed: options.seed ?? 23,
-                    total: total, end: end)
-            else { return nil }
-            found = folder.last
-        }
+    /// An unfinished run of this configuration; nil where there is none.
+    init?(unfinished options: RunOptions, _ settings: TrainingSettings, total: Int, end: Int) throws
+    {
+        guard
+            let folder = RunFolder.unfinished(
+                in: options.logs, configuration: settings.text, seed: options.seed ?? 23,
+                total: total, end: end)
+        else { return nil }
+        try self.init(folder.last)
+    }
+
+    /// The one of a run's folder, or a checkpoint's file.
+    init(_ resumed: String) throws {
+        let found = ResumedRun.checkpoint(of: resumed)
         path = found
         file = try TorchFile(path: found)
         state = try RunCheckpoint.state(of: file)
@@ -77,6 +77,11 @@ struct ResumedRun {
                     "\(path): expected the configuration of the same model, found another: its shapes "
                         + "differ; ckpt_path starts a new run from weights")
             }
+        }
+        if isOurs, total < state.batch {
+            throw TrainingError.resume(
+                "\(path): \(total) batches in all: expected no fewer than the \(state.batch) that "
+                    + "are done")
         }
         if isOurs, state.total != total {
             tell(

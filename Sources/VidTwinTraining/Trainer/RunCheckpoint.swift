@@ -165,7 +165,7 @@ package struct RunCheckpoint {
                     state.kept.map {
                         .list([.text($0.name), $0.value.map { .float($0) } ?? .none])
                     })
-            ), ("config", .text(state.configuration)),
+            ), ("config", .text(state.configuration)), ("options", state.options.value),
         ]
         if let best = state.best {
             pairs.append(("best", .list([.float(best.value), .integer(best.batch)])))

@@ -25,11 +25,16 @@ package struct RunFolder: Sendable {
             .unwritable(path: path, problem: String(cString: strerror(errno)))
         }
         try makeFolders(logs)
+        removeUnmade(in: logs, name: name)
         let start = timeStamp()
         let hidden = "\(logs)/.\(start)_\(name).\(getpid()).tmp"
         guard mkdir(hidden, 0o777) == 0 else { throw failure(hidden) }
         var isDone = false
         defer { if !isDone { remove(hidden) } }
+        // Held while it is made, so that no other run takes it for a killed one's.
+        let held = open(hidden, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if held >= 0 { flock(held, LOCK_EX) }
+        defer { if held >= 0 { close(held) } }
         let folder = RunFolder(hidden)
         for inner in [folder.checkpoints, "\(hidden)/configs"] where mkdir(inner, 0o777) != 0 {
             throw failure(inner)
@@ -116,12 +121,32 @@ package struct RunFolder: Sendable {
         return nil
     }
 
-    /// Removes what a run that was killed left half written.
+    /// Removes what a run that was killed left half written, in whichever folder of it.
     package func removeTemporaries() {
-        for folder in [path, checkpoints] {
+        for folder in [path] + RunFolder.names(in: path).map({ "\(path)/\($0)" }) {
             for name in RunFolder.names(in: folder)
             where name.hasSuffix(NewFile.temporaryEnding) {
                 unlink("\(folder)/\(name)")
+            }
+        }
+    }
+
+    /// Removes folders of runs of a name that were killed while they were made: those that nobody holds,
+    /// and that are not new.
+    private static func removeUnmade(in logs: String, name: String) {
+        for found in names(in: logs)
+        where found.hasPrefix(".") && found.hasSuffix(NewFile.temporaryEnding)
+            && found.contains("_\(name).")
+        {
+            let path = "\(logs)/\(found)"
+            let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if folder < 0 { continue }
+            defer { close(folder) }
+            var status = stat()
+            if fstat(folder, &status) == 0, status.st_mtim.tv_sec + 60 < time(nil),
+                flock(folder, LOCK_EX | LOCK_NB) == 0
+            {
+                remove(path)
             }
         }
     }

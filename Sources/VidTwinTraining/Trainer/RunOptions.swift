@@ -1,5 +1,3 @@
-package import VidTwin
-
 /// What a run is told beside its configuration.
 package struct RunOptions {
     /// Whether blocks keep their input alone and are computed again on the way back.
@@ -13,18 +11,15 @@ package struct RunOptions {
     package var resume: String?
     /// The seed; 23, or the resumed run's, where nil.
     package var seed: UInt64?
-    /// Batches of the whole run; the configuration's epochs where nil.
-    package var steps: Int?
-    /// Files with the weights of LPIPS.
-    package var lpips: [String] = []
+    /// What a run that goes on is told only once.
+    package var remembered = RememberedOptions()
     package var allowsPartial = false
     package var recomputing = Recomputing.auto
-    /// The configuration's where nil.
-    package var precision: Precision?
     package var threads: Int?
-    package var writesLossWeights = true
-    package var maximumBad = 0.01
-    package var minimumFrames = 0
 
     package init() {}
+
+    /// Files with the weights of LPIPS.
+    var lpips: [String] { remembered.lpips ?? [] }
+    var writesLossWeights: Bool { remembered.writesLossWeights ?? true }
 }

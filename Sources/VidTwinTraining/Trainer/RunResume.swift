@@ -25,6 +25,7 @@ extension RunCheckpoint {
             seed: ours?["seed"]?.integer.map { UInt64(UInt(bitPattern: $0)) } ?? 0,
             configuration: ours?["config"]?.text ?? "")
         state.batch = batch
+        if let options = ours?["options"] { state.options = RememberedOptions(options) }
         if let lecam = ours?["lecam"]?.items?.compactMap(\.number), lecam.count == 2 {
             state.lecam = (lecam[0], lecam[1])
         }

@@ -31,6 +31,8 @@ package struct RunState: Equatable, Sendable {
     package var validated = 0
     /// The merged configuration's text.
     package var configuration: String
+    /// What the command line said beside it.
+    package var options = RememberedOptions()
 
     package init(epochBatches: Int, total: Int, seed: UInt64, configuration: String) {
         (self.epochBatches, self.total) = (max(epochBatches, 1), total)
@@ -48,6 +50,6 @@ package struct RunState: Equatable, Sendable {
             && a.seed == b.seed && a.lecam == b.lecam && a.averageUpdates == b.averageUpdates
             && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
             && a.best?.batch == b.best?.batch && a.validated == b.validated
-            && a.configuration == b.configuration
+            && a.configuration == b.configuration && a.options == b.options
     }
 }

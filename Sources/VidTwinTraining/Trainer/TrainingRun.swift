@@ -17,15 +17,18 @@ package struct TrainingRun {
         _ settings: TrainingSettings, _ options: RunOptions, requests: Trainer.Requests,
         tell: @escaping (Trainer.Event) -> Void
     ) throws {
-        var settings = settings
-        settings.precision = options.precision ?? settings.precision
-        settings.training.options.maximumBad = options.maximumBad
-        settings.training.options.minimumFrames = options.minimumFrames
+        var (settings, options) = (settings, options)
         let device = Device(threads: options.threads)
         let list = try VideoList(settings.training, "train")
         let validationList = try settings.validation.map { try VideoList($0, "validation") }
 
         // The plan, and the run to go on with.
+        var resumed = try options.resume.map { try ResumedRun($0) }
+        func recall() {
+            guard let earlier = resumed?.state.options else { return }
+            options.remembered.take(earlier).forEach { tell(.notice($0)) }
+        }
+        recall()
         let batchClips = settings.batchSize * settings.accumulate
         func order(_ seed: UInt64) -> EpochOrder {
             let full = EpochOrder(
@@ -37,7 +40,8 @@ package struct TrainingRun {
                 batchClips: batchClips, limit: limit.of(full.batches), seed: seed)
         }
         let epochBatches = order(0).batches
-        guard let total = options.steps ?? settings.epochs.map({ $0 * epochBatches }), total > 0
+        let steps = options.remembered.steps
+        guard let total = steps ?? settings.epochs.map({ $0 * epochBatches }), total > 0
         else {
             throw ModelError.configuration(
                 path: settings.place, key: "lightning.trainer.max_epochs",
@@ -46,7 +50,11 @@ package struct TrainingRun {
         let end = min(total, settings.mostBatches ?? total)
         var plan = Trainer.Plan(end: end)
         plan.fill(settings, epochBatches: epochBatches)
-        var resumed = try ResumedRun(options, settings, total: total, end: end)
+        if resumed == nil {
+            resumed = try ResumedRun(unfinished: options, settings, total: total, end: end)
+            recall()
+        }
+        settings.adopt(options.remembered)
         if let found = resumed, let seed = options.seed, seed != found.state.seed,
             found.isOurs
         {
@@ -76,8 +84,9 @@ package struct TrainingRun {
             objective, settings, options, total: total, on: device, tell)
         var state = RunState(
             epochBatches: epochBatches, total: total, seed: seed, configuration: settings.text)
+        if let resumed { state = resumed.state }
+        state.options = options.remembered
         if let resumed {
-            state = resumed.state
             for note in try parts.restore(from: resumed.file, state) { tell(.notice(note)) }
         }
 
@@ -176,6 +185,17 @@ package struct TrainingRun {
         return try Objective(
             settings.model, settings.loss, weights: source, perceptual: perceptual, on: device,
             precision: settings.precision, own)
+    }
+}
+
+extension TrainingSettings {
+    /// Takes what the command line says in place of the configuration.
+    fileprivate mutating func adopt(_ options: RememberedOptions) {
+        precision = options.precision ?? precision
+        let data = training.options
+        training.options.maximumBad = options.maximumBad ?? data.maximumBad
+        training.options.minimumFrames = options.minimumFrames ?? data.minimumFrames
+        training.options.augmentations = options.augmentations ?? data.augmentations
     }
 }
 

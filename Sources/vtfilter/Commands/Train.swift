@@ -1,11 +1,16 @@
 import ArgumentParser
 import Glibc
+import TensorFiles
 import VidTwin
 import VidTwinTraining
 import VideoIO
 
 extension SettingsSource.Preset: ExpressibleByArgument {}
 extension RunOptions.Recomputing: ExpressibleByArgument {}
+extension Augmentations: ExpressibleByArgument {
+    /// The list of an option.
+    public init?(argument: String) { self.init(argument) }
+}
 
 /// `vtfilter train`
 struct Train: ParsableCommand {
@@ -81,11 +86,21 @@ struct Train: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Part of the videos that may be unreadable in an epoch (0.01).", valueName: "part"))
-    var maxBad: Double = 0.01
+            "Part of the videos that may be unreadable in an epoch, one at least (0.01).",
+            valueName: "part"))
+    var maxBad: Double?
 
     @Option(help: ArgumentHelp("Leave videos of fewer frames out.", valueName: "n"))
-    var minFrames = 0
+    var minFrames: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Let clips differ from epoch to epoch: flip (left to right), crop (anywhere).",
+            valueName: "flip,crop"))
+    var augment: Augmentations?
+
+    @Flag(help: "Accepted, as the reference has it: no run ends with a test here.")
+    var noTest = false
 
     @Flag(help: "Leave the weights of LPIPS out of checkpoints (59 MB).")
     var noLossWeights = false
@@ -98,10 +113,10 @@ struct Train: ParsableCommand {
             throw ValidationError("-b CONFIG is missing (or --resume RUN)")
         }
         if let steps, steps < 1 { throw ValidationError("--steps \(steps): expected 1 or more") }
-        if !(0...1).contains(maxBad) {
+        if let maxBad, !(0...1).contains(maxBad) {
             throw ValidationError("--max-bad \(maxBad): expected a part from 0 to 1")
         }
-        if minFrames < 0 {
+        if let minFrames, minFrames < 0 {
             throw ValidationError("--min-frames \(minFrames): expected 0 or more")
         }
         if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
@@ -201,18 +216,28 @@ struct Train: ParsableCommand {
         text.contains("=") && access(text, F_OK) != 0
     }
 
+    /// A file's path wherever the run goes on; one that is not there stays what it is.
+    private func absolute(_ path: String) -> String {
+        guard let resolved = path.withPathBytes({ realpath($0, nil) }) else { return path }
+        defer { free(resolved) }
+        return String(path: resolved)
+    }
+
     private func options(_ settings: TrainingSettings) -> RunOptions {
         var options = RunOptions()
         let file = settings.place.split(separator: " ").first.map(String.init) ?? "run"
         let base = file.split(separator: "/").last.map(String.init) ?? "run"
         let stem = base.split(separator: ".").dropLast().joined(separator: ".")
         (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
-        (options.resume, options.seed, options.steps) = (resume, seed, steps)
-        (options.lpips, options.allowsPartial) = (lpips.files, allowPartial)
+        (options.resume, options.seed, options.allowsPartial) = (resume, seed, allowPartial)
         (options.recomputing, options.threads) = (checkpointActivations, threads.count)
-        options.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
-        options.writesLossWeights = !noLossWeights
-        (options.maximumBad, options.minimumFrames) = (maxBad, minFrames)
+        var told = RememberedOptions()
+        (told.steps, told.augmentations) = (steps, augment)
+        told.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
+        (told.maximumBad, told.minimumFrames) = (maxBad, minFrames)
+        if !lpips.files.isEmpty { told.lpips = lpips.files.map(absolute) }
+        if noLossWeights { told.writesLossWeights = false }
+        options.remembered = told
         return options
     }
 }
