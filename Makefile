@@ -32,14 +32,16 @@ TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
-.PHONY: help deps test-deps build demo test test-build cpu-levels check debug-build \
-	lint format readme examples bench bench-train \
+.PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
+	sanitize fuzz fuzz-short debug-build lint format readme examples bench bench-train \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
 	@echo "make test      build and run all tests, and those that compute at each level of this CPU"
 	@echo "make check     what CI runs besides: format, warnings, documentation, README, examples"
+	@echo "make check-slow   the long forms of checks: sanitizers, mutated inputs (an hour)"
+	@echo "make sanitize, fuzz   one of them: address and thread sanitizers, FUZZ_SECONDS a parser"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
@@ -93,7 +95,29 @@ test-build: test-deps
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check abi frei0r-test filter-check
+check: lint build readme examples train-check abi frei0r-test filter-check fuzz-short
+	SWIFT="$(SWIFT)" bash .ci/sanitize short
+
+# The long forms of what `make check` does in short.
+check-slow: debug-build sanitize
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
+
+# A build without optimisation, file by file, as debuggers want it: that it links.
+debug-build: deps
+	$(SWIFT) build --scratch-path .build-debug --product vidtwin
+	$(SWIFT) build --scratch-path .build-debug --product vtfilter
+
+# Tests that are built with sanitizers, in scratch folders of their own.
+sanitize: test-deps
+	SWIFT="$(SWIFT)" bash .ci/sanitize long
+
+# Mutated inputs for every parser of foreign bytes, so many seconds each.
+FUZZ_SECONDS ?= 60
+fuzz: test-build
+	SWIFT="$(SWIFT)" bash .ci/fuzz $(FUZZ_SECONDS)
+
+fuzz-short: test-build
+	SWIFT="$(SWIFT)" bash .ci/fuzz 3
 
 # Swift's sources; the programs in examples are packages of their own.
 SWIFT_SOURCES := Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources

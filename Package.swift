@@ -117,6 +117,11 @@ let package = Package(
             name: "VideoIOTests", dependencies: ["VideoIO", "VidTwinTestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "VidTwin", "VidTwinTraining", "LatentIO", "TensorFiles", "VidTwinTestSupport",
+            ]),
+        .testTarget(
             name: "vtfilterTests",
             dependencies: [
                 "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO", "VidTwinTestSupport",

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What time is spent on, as `Workspace.clock` tells it apart.
 package enum Stage: Int, CaseIterable, Sendable {
@@ -59,17 +60,20 @@ package final class Workspace {
     /// - Parameter reserve: what its memory comes out of.
     package init(_ reserve: MemoryReserve? = nil) { self.reserve = reserve }
 
-    /// Bytes of the memory that is held.
-    package var byteCount: Int { buffers.reduce(0) { $0 + 4 * ($1?.count ?? 0) } }
+    /// Bytes of the memory that is held; any thread may ask, also while a task runs.
+    package var byteCount: Int { held.load(ordering: .relaxed) }
+    private let held = Atomic(0)
 
     /// Memory for `count` floats, valid until the slot is asked for again.
     package func floats(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float> {
         if let buffer = buffers[slot.rawValue], buffer.count >= count { return buffer.pointer }
+        held.subtract(4 * (buffers[slot.rawValue]?.count ?? 0), ordering: .relaxed)
         buffers[slot.rawValue] = nil
         guard let grown = reserve?.buffer(count: count) ?? AlignedBuffer(count: count) else {
             fatalError("no memory for \(count) floats of scratch")
         }
         buffers[slot.rawValue] = grown
+        held.add(4 * grown.count, ordering: .relaxed)
         return grown.pointer
     }
 
