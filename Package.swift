@@ -119,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "VidTwin", "VidTwinTraining", "LatentIO", "TensorFiles", "VidTwinTestSupport",
+                "VidTwin", "VideoIO", "LatentIO", "TensorFiles", "VidTwinTestSupport",
             ]),
         .testTarget(
             name: "vtfilterTests",

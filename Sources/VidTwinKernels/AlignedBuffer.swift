@@ -10,6 +10,12 @@ package final class AlignedBuffer: @unchecked Sendable {
     /// Bytes that are mapped; 0 where the memory is the heap's.
     private let mapped: Int
 
+    /// Pages that begin with the buffer, and go with it.
+    init(pages: UnsafeMutableRawPointer, bytes: Int, count: Int) {
+        (self.count, mapped) = (count, bytes)
+        pointer = pages.bindMemory(to: Float.self, capacity: max(count, 1))
+    }
+
     /// - Parameter count: in floats; nil where the memory cannot be had.
     package init?(count: Int) {
         let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: 4)

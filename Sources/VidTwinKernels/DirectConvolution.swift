@@ -233,6 +233,7 @@ package final class DirectConvolution: @unchecked Sendable {
 
     /// Runs on `shape.count` pictures: `input` and `output` are x and y (or dx and dy, or x and dy),
     /// in the element that the product wants; `weights` are packed ones, or their gradient, written.
+    /// Lack of memory is noted as the task's failure.
     package func run(
         input: UnsafeMutableRawPointer, weights packed: UnsafeMutableRawPointer,
         bias: UnsafePointer<Float>? = nil, output: UnsafeMutableRawPointer,
@@ -250,13 +251,16 @@ package final class DirectConvolution: @unchecked Sendable {
         }
         let bytes = scratch.byteCount
         if bytes > 0 {
-            let pad = workspace.floats(.library, (bytes + 3) / 4)
+            guard let pad = workspace.floatsIfAny(.library, (bytes + 3) / 4) else {
+                let error = ProductError.memory(what: "a convolution's scratch", bytes: bytes)
+                return TaskFailure.note(error)
+            }
             arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
         }
         do {
             try execute(primitive, engine, arguments)
         } catch {
-            fatalError("oneDNN convolution: \(error)")
+            TaskFailure.note(error)
         }
     }
 }

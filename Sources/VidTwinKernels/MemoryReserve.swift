@@ -1,8 +1,8 @@
 import Glibc
 
 /// Address space that is held for buffers to come, so that they are had in the middle of a
-/// computation, where there is nobody to tell, whatever other threads take meanwhile. It is never
-/// touched, so it is no memory until it gives way to a buffer.
+/// computation, where there is nobody to tell, whatever other threads take meanwhile. Buffers are cut
+/// from it, so that nothing is asked for; the rest is never touched, and so is no memory.
 package final class MemoryReserve: Sendable {
     /// What small objects, the code of products and libraries take besides.
     package static let headroom = 32 << 20
@@ -10,6 +10,15 @@ package final class MemoryReserve: Sendable {
     private struct Held: @unchecked Sendable {
         var place: UnsafeMutableRawPointer?
         var bytes = 0
+
+        /// The last pages, for so many bytes; nil where there are too few.
+        mutating func cut(_ bytes: Int) -> (pages: UnsafeMutableRawPointer, bytes: Int)? {
+            guard let place, bytes > 0, bytes <= self.bytes else { return nil }
+            let rest = (self.bytes - bytes) & ~4095
+            let piece = (place + rest, self.bytes - rest)
+            (self.place, self.bytes) = (rest == 0 ? nil : place, rest)
+            return piece
+        }
 
         /// Keeps the first `rest` bytes.
         mutating func shrink(to rest: Int) {
@@ -45,16 +54,19 @@ package final class MemoryReserve: Sendable {
                 held.shrink(to: 0)
                 let whole = min(bytes, .max / 2) + 4095 & ~4095
                 guard let place = MemoryReserve.map(whole) else { return false }
+                madvise(place, whole, Int32(MADV_HUGEPAGE))
                 held = Held(place: place, bytes: whole)
             }
             return MemoryReserve.isAvailable(MemoryReserve.headroom)
         }
     }
 
-    /// A buffer, for which as much of what is held gives way, all of it if need be.
+    /// A buffer out of what is held, or new memory where that does not suffice.
     package func buffer(count: Int) -> AlignedBuffer? {
         held.withLock { held in
-            held.shrink(to: held.bytes - 4 * count)
+            if let (pages, bytes) = held.cut(4 * count) {
+                return AlignedBuffer(pages: pages, bytes: bytes, count: count)
+            }
             if let buffer = AlignedBuffer(count: count) { return buffer }
             held.shrink(to: 0)
             return AlignedBuffer(count: count)

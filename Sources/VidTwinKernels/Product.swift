@@ -155,7 +155,7 @@ private func run(
         }
     } catch {
         // Shapes were accepted when the weights were packed: what is left is lack of memory.
-        fatalError("oneDNN product \(key): \(error)")
+        TaskFailure.note(error)
     }
 }
 
@@ -172,7 +172,8 @@ package func matrixProduct(
         CChar(UInt8(ascii: transposedA ? "T" : "N")), CChar(UInt8(ascii: transposed ? "T" : "N")),
         Int64(m), Int64(n), Int64(k), 1, a, Int64(aStride), b, Int64(bStride), adding ? 1 : 0, c,
         Int64(cStride))
-    precondition(status == dnnl_success, "dnnl_sgemm [\(m), \(k)] x [\(k), \(n)]: \(status)")
+    precondition(status != dnnl_invalid_arguments, "dnnl_sgemm [\(m), \(k)] x [\(k), \(n)]")
+    do { try check(status, "a matrix product") } catch { TaskFailure.note(error) }
 }
 
 /// The same of bfloat16, with float32 sums.
@@ -189,6 +190,6 @@ package func matrixProduct(
     do {
         try ProductLibrary.shared.strided(key).run(a, b, nil, c, workspace)
     } catch {
-        fatalError("oneDNN product \(key): \(error)")
+        TaskFailure.note(error)
     }
 }

@@ -354,7 +354,9 @@ final class ProductPrimitive: @unchecked Sendable {
         }
         let bytes = scratch.byteCount
         if bytes > 0 {
-            let pad = workspace.floats(.library, (bytes + 3) / 4)
+            guard let pad = workspace.floatsIfAny(.library, (bytes + 3) / 4) else {
+                throw ProductError.memory(what: "a product's scratch", bytes: bytes)
+            }
             arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
         }
         try execute(primitive, engine, arguments)

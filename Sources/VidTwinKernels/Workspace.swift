@@ -66,11 +66,20 @@ package final class Workspace {
 
     /// Memory for `count` floats, valid until the slot is asked for again.
     package func floats(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float> {
+        guard let memory = floatsIfAny(slot, count) else {
+            // Computations claim it (`Device.computing`).
+            fatalError("no memory for \(count) floats of scratch")
+        }
+        return memory
+    }
+
+    /// The same for who can do without a result.
+    func floatsIfAny(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float>? {
         if let buffer = buffers[slot.rawValue], buffer.count >= count { return buffer.pointer }
         held.subtract(4 * (buffers[slot.rawValue]?.count ?? 0), ordering: .relaxed)
         buffers[slot.rawValue] = nil
         guard let grown = reserve?.buffer(count: count) ?? AlignedBuffer(count: count) else {
-            fatalError("no memory for \(count) floats of scratch")
+            return nil
         }
         buffers[slot.rawValue] = grown
         held.add(4 * grown.count, ordering: .relaxed)

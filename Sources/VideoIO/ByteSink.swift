@@ -41,8 +41,12 @@ final class ByteSink {
         isSeekable = file.isSeekable
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()
+        // Without a buffer there would be a context all the same.
+        guard let buffer = av_malloc(Int(bufferSize)) else {
+            throw .failure(url: file.place, problem: "no memory")
+        }
         context = avio_alloc_context(
-            av_malloc(Int(bufferSize))?.assumingMemoryBound(to: UInt8.self), bufferSize, 1, owner,
+            buffer.assumingMemoryBound(to: UInt8.self), bufferSize, 1, owner,
             nil,
             { owner, buffer, count in
                 guard let owner, let buffer else { return vt_error_io }
@@ -55,7 +59,10 @@ final class ByteSink {
                     return Unmanaged<ByteSink>.fromOpaque(owner).takeUnretainedValue()
                         .seek(offset, whence)
                 } : nil)
-        if context == nil { throw .failure(url: file.place, problem: "no memory") }
+        if context == nil {
+            av_free(buffer)
+            throw .failure(url: file.place, problem: "no memory")
+        }
     }
 
     deinit { abandon() }

@@ -68,8 +68,12 @@ final class ByteSource {
         size = isSeekable ? Int64(status.st_size) : nil
         let bufferSize: Int32 = 1 << 16
         let owner = Unmanaged.passUnretained(self).toOpaque()
+        // Without a buffer there would be a context all the same.
+        guard let buffer = av_malloc(Int(bufferSize)) else {
+            throw .failure(url: url, problem: "no memory")
+        }
         context = avio_alloc_context(
-            av_malloc(Int(bufferSize))?.assumingMemoryBound(to: UInt8.self), bufferSize, 0, owner,
+            buffer.assumingMemoryBound(to: UInt8.self), bufferSize, 0, owner,
             { owner, buffer, count in
                 guard let owner, let buffer else { return vt_error_io }
                 return Unmanaged<ByteSource>.fromOpaque(owner).takeUnretainedValue()
@@ -81,7 +85,10 @@ final class ByteSource {
                     return Unmanaged<ByteSource>.fromOpaque(owner).takeUnretainedValue()
                         .seek(offset, whence)
                 } : nil)
-        if context == nil { throw .failure(url: url, problem: "no memory") }
+        if context == nil {
+            av_free(buffer)
+            throw .failure(url: url, problem: "no memory")
+        }
     }
 
     deinit {

@@ -123,7 +123,7 @@ final class FrameDecoder {
                 if taken == 0 { try checkEmpty() }
                 return nil
             }
-            if code != vt_error_again { fail("decoding failed: \(libavMessage(code))") }
+            if code != vt_error_again { fail("decoding failed: \(libavMessage(code))", code) }
             try feed()
         }
     }
@@ -146,7 +146,7 @@ final class FrameDecoder {
             return drain()
         }
         if code < 0 {
-            fail("expected a packet, found \(libavMessage(code).lowercased())")
+            fail("expected a packet, found \(libavMessage(code).lowercased())", code)
             return drain()
         }
         if timeBases[packet.pointee.stream_index] != nil {
@@ -163,7 +163,7 @@ final class FrameDecoder {
         let sent = avcodec_send_packet(decoder, packet)
         if isCut, hasGoodFrame || sent < 0 { fail("the next packet is damaged or cut off") }
         if sent < 0 {
-            fail("decoding failed: \(libavMessage(sent).lowercased())")
+            fail("decoding failed: \(libavMessage(sent).lowercased())", sent)
             if sent != vt_error_data { drain() }  // what follows may be whole
         }
     }
@@ -188,8 +188,10 @@ final class FrameDecoder {
         avcodec_send_packet(decoder, nil)
     }
 
-    private func fail(_ problem: String) {
-        if pending == nil {
+    private func fail(_ problem: String, _ code: Int32 = 0) {
+        if code == vt_error_no_memory {  // that is not the input's fault
+            pending = pending ?? .failure(url: url, problem: "no memory to decode with")
+        } else if pending == nil {
             let advice =
                 !source.isSeekable && format.contains("mp4")
                 ? "; " + InputOpener.indexAdvice : ""

@@ -186,6 +186,11 @@ struct InputOpener {
         if code >= 0 { code = avcodec_open2(open, codec, nil) }
         if code < 0 {
             avcodec_free_context(&decoder)
+            // EAGAIN: no thread for the decoder.
+            if code == vt_error_no_memory || code == vt_error_again {
+                throw .failure(
+                    url: options.url, problem: "no memory or no thread to decode with")
+            }
             throw bad("cannot be decoded: \(libavMessage(code).lowercased())")
         }
         return open

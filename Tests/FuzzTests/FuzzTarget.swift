@@ -3,7 +3,7 @@ import LatentIO
 import TensorFiles
 import VidTwin
 import VidTwinTestSupport
-import VidTwinTraining
+import VideoIO
 
 /// A parser of foreign bytes, and whole inputs of it to begin with.
 struct FuzzTarget: CustomStringConvertible, Sendable {
@@ -50,7 +50,7 @@ struct FuzzTarget: CustomStringConvertible, Sendable {
                     "videos,caption\na.mp4,\"one, \"\"two\"\"\nthree\"\r\nb.mp4,x\n",
                     "a,b\n\n\"\",\n1,2\n",
                 ].map { Array($0.utf8) }
-            }, parse: { _ = try CSVTable($0) }),
+            }, parse: { _ = try CSVTable($0).rows.map { try $0.fields.get() } }),
     ]
 
     private static func files(_ names: [String]) -> [[UInt8]] {

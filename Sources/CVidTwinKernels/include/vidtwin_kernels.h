@@ -217,6 +217,10 @@ int vt_available_cpus(void);
 void vt_enter_floats(fenv_t *outer);
 void vt_leave_floats(const fenv_t *outer);
 
+/// Notes a failure on the calling thread, the first one if several; and takes it back, 0 if none.
+void vt_note_failure(int failure);
+int vt_take_failure(void);
+
 /// The file that this code was loaded from, as the loader names it; NULL where it does not say.
 const char *vt_library_path(void);
 

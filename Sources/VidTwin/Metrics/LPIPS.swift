@@ -86,6 +86,9 @@ public final class LPIPS: Sendable {
         }
     }
 
+    /// What the network's pictures take for a pixel of its input.
+    private static let bytesPerPixel = 1076
+
     /// The distance of each pair of frames, which have one size of at least 16x16.
     ///
     /// - Throws: `MetricError.size`, or `.small` below 16 pixels.
@@ -95,8 +98,13 @@ public final class LPIPS: Sendable {
             throw MetricError.small(metric: "LPIPS", width: x.width, height: x.height, least: 16)
         }
         // One after the other: equal frames then take the same steps and have distance 0 exactly.
-        let (fx, fy) = (features(pixels(x)), features(pixels(y)))
-        return distances(fx, fy).reduce(0.0) { $0 + Double($1.values[0]) }
+        return try device.computing(
+            tensors: 2 * LPIPS.bytesPerPixel * x.width * x.height, scratch: 0,
+            for: "LPIPS of \(x.width)x\(x.height)"
+        ) {
+            let (fx, fy) = (features(pixels(x)), features(pixels(y)))
+            return distances(fx, fy).reduce(0.0) { $0 + Double($1.values[0]) }
+        }
     }
 
     /// The distances of pictures at the five taps, each `[N]`, from what `features` made of them; their

@@ -39,7 +39,7 @@ public final class VidTwinModel: Sendable {
             from: source, on: device, precision: precision,
             training: isTrainable ? .changed : .none,
             unused: VidTwinModel.isUnused)
-        try configuration.requireWorkingMemory(on: device)
+        try configuration.computing(on: device) {}
     }
 
     /// The boxes of the paper's figure.
@@ -89,17 +89,18 @@ public final class VidTwinModel: Sendable {
         if clips.shape != expected {
             throw ModelError.shape(what: "clip", expected: expected, found: clips.shape)
         }
-        try configuration.requireWorkingMemory(on: device, clips: clips.dim(0))
-        let z = parts.encoder(clips)
-        // Before anything that could hide it: ReLU, rounding to whole numbers, the limits of a
-        // log-variance.
-        try VidTwinModel.checkFinite(z, "encoder's features")
-        let heads = heads(z, nil)
-        try VidTwinModel.checkFinite(heads.structure, "structure latent and its log-variance")
-        for x in [heads.dynamicsX, heads.dynamicsY] {
-            try VidTwinModel.checkFinite(x, "dynamics latent and its log-variance")
+        return try configuration.computing(on: device, clips: clips.dim(0)) {
+            let z = parts.encoder(clips)
+            // Before anything that could hide it: ReLU, rounding to whole numbers, the limits of a
+            // log-variance.
+            try VidTwinModel.checkFinite(z, "encoder's features")
+            let heads = heads(z, nil)
+            try VidTwinModel.checkFinite(heads.structure, "structure latent and its log-variance")
+            for x in [heads.dynamicsX, heads.dynamicsY] {
+                try VidTwinModel.checkFinite(x, "dynamics latent and its log-variance")
+            }
+            return VidTwinModel.moments(heads)
         }
-        return VidTwinModel.moments(heads)
     }
 
     /// The latents of clips `[B, frames, height, width, 3]` in −1…1: the means.
@@ -156,10 +157,11 @@ public final class VidTwinModel: Sendable {
     ///   infinity comes of them.
     package func decoded(_ latents: Latents, part: Part = .all) throws -> Tensor {
         try check(latents)
-        try configuration.requireWorkingMemory(on: device, clips: latents.structure.dim(0))
-        let clips = parts.decoder(decoderInput(latents, part))
-        try VidTwinModel.checkFinite(clips, "reconstruction")
-        return clips
+        return try configuration.computing(on: device, clips: latents.structure.dim(0)) {
+            let clips = parts.decoder(decoderInput(latents, part))
+            try VidTwinModel.checkFinite(clips, "reconstruction")
+            return clips
+        }
     }
 
     /// Cross-reenactment: clips with the structure of one and the dynamics of another.

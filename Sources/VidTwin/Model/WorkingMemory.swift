@@ -43,15 +43,17 @@ extension Configuration {
                 + library)
     }
 
-    /// Makes sure that a computation on `count` clips finds its memory.
+    /// Runs a computation on `count` clips that surely finds its memory.
     ///
-    /// - Throws: `ModelError.memory`.
-    package func requireWorkingMemory(on device: Device, clips count: Int = 1) throws {
+    /// - Throws: `ModelError.memory`; what `body` throws.
+    package func computing<Result>(
+        on device: Device, clips count: Int = 1, _ body: () throws -> Result
+    ) throws -> Result {
         let tensors = workingBytes.multipliedReportingOverflow(by: max(count, 1))
-        try device.require(
+        return try device.computing(
             tensors: tensors.overflow ? .max / 4 : tensors.partialValue, scratch: scratchBytes,
             for: "\(count == 1 ? "a clip" : "\(count) clips") of \(frames) frames of "
-                + "\(width)x\(height)")
+                + "\(width)x\(height)", body)
     }
 
     /// Refuses a model whose computation cannot fit into the machine's memory.

@@ -101,7 +101,7 @@ private func addDirectGradient(
         do {
             try product.unpack(sums[task].pointer, into: plain[task].pointer)
         } catch {
-            fatalError("\(weight.name): \(error)")
+            TaskFailure.note(error)
         }
     }
     let elements = Partition(rows: weight.count, target: 1 << 14)

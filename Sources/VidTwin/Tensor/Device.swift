@@ -1,3 +1,4 @@
+import Glibc
 package import VidTwinKernels
 
 /// Where tensors live and ops run: a pool of threads and the memory they recycle.
@@ -7,6 +8,9 @@ public final class Device: @unchecked Sendable {
     private let pool: ThreadPool
     private let recycled = Guarded(Recycled())
     private let reserve = MemoryReserve()
+    private let running = Guarded<[Computation]>([])
+    /// Held by who claims memory for a computation, one at a time.
+    private let admission = Guarded(())
     /// One for each thread of the pool, which runs one task at a time.
     private var workspaces: [Workspace]
 
@@ -29,9 +33,11 @@ public final class Device: @unchecked Sendable {
     package func parallel(
         _ count: Int, _ stage: Stage = .other, _ body: (_ task: Int, _ workspace: Workspace) -> Void
     ) {
+        let caller = pthread_self()
         pool.parallel(count) { task, worker in
             let workspace = workspaces[worker]
             workspace.measure(stage) { body(task, workspace) }
+            if let failure = TaskFailure.take() { failed(failure, caller) }
         }
     }
 
@@ -59,6 +65,7 @@ public final class Device: @unchecked Sendable {
         if let buffer = reserve.buffer(count: size) { return buffer }
         recycled.withLock { $0.dropAll() }
         guard let buffer = reserve.buffer(count: size) else {
+            // Reached by what no `computing` claims: see docs/RELIABILITY.md.
             fatalError("no memory for a tensor of \(count) floats")
         }
         return buffer
@@ -74,7 +81,7 @@ public final class Device: @unchecked Sendable {
         (recycled.withLock { $0.byteCount }, workspaces.reduce(0) { $0 + $1.byteCount })
     }
 
-    /// Makes sure that a computation finds its memory, which it could not do without half-way.
+    /// Looks that a computation would find its memory now, and keeps it for the next one that does.
     ///
     /// - Parameters:
     ///   - tensors: bytes of all tensors that live at once.
@@ -83,13 +90,83 @@ public final class Device: @unchecked Sendable {
     /// - Throws: `ModelError.memory`.
     package func require(tensors: Int, scratch: Int, for what: @autoclosure () -> String) throws {
         func missing() -> Int {
-            let kept = keptBytes
-            return max(tensors - kept.tensors, 0) + max(scratch * threads - kept.scratch, 0)
+            let (kept, claimed) = (keptBytes, claims())
+            let tensors = claimed.tensors.addingReportingOverflow(tensors)
+            let scratch = max(claimed.scratch, scratch)
+            return max((tensors.overflow ? .max / 4 : tensors.partialValue) - kept.tensors, 0)
+                + max(scratch * threads - kept.scratch, 0)
         }
         if reserve.hold(missing()) { return }
         recycled.withLock { $0.dropAll() }
         let bytes = missing()
         if !reserve.hold(bytes) { throw ModelError.memory(what: what(), bytes: bytes) }
+    }
+}
+
+/// A computation that a thread has begun: what it claims, and whether a task of it failed.
+private struct Computation {
+    let thread: pthread_t
+    let tensors, scratch: Int
+    var failure: TaskFailure?
+}
+
+extension Device {
+    /// Runs a computation that surely has its memory; where a task fails all the same, as the code of
+    /// a product may find no memory, the result is thrown away. Where there is memory for one
+    /// computation and not for two, the second one waits for the first.
+    ///
+    /// - Parameters: as `require` has them.
+    /// - Throws: `ModelError.memory`, `ModelError.computation`; what `body` throws.
+    package func computing<Result>(
+        tensors: Int, scratch: Int, for what: @autoclosure () -> String,
+        _ body: () throws -> Result
+    ) throws -> Result {
+        let claim = Computation(thread: pthread_self(), tensors: tensors, scratch: scratch)
+        while try !admit(claim, for: what()) { usleep(2000) }
+        let result = Swift.Result { try body() }
+        let ended = running.withLock { running in
+            running.lastIndex { $0.thread == claim.thread }.map { running.remove(at: $0) }
+        }
+        switch ended?.failure {
+        case .memory: throw ModelError.memory(what: what(), bytes: 0)
+        case .library: throw ModelError.computation("oneDNN failed in the middle of \(what())")
+        case nil: return try result.get()
+        }
+    }
+
+    /// Notes a computation if there is memory for it; false where there will be when another one ends.
+    private func admit(_ claim: Computation, for what: @autoclosure () -> String) throws -> Bool {
+        try admission.withLock { _ in
+            do {
+                try require(tensors: claim.tensors, scratch: claim.scratch, for: what())
+            } catch {
+                let isAlone = running.withLock { $0.allSatisfy { $0.thread == claim.thread } }
+                if isAlone { throw error }
+                return false
+            }
+            running.withLock { $0.append(claim) }
+            return true
+        }
+    }
+
+    /// Takes down that a task failed of what `thread` computes.
+    private func failed(_ failure: TaskFailure, _ thread: pthread_t) {
+        let isKnown = running.withLock { running in
+            guard let at = running.lastIndex(where: { $0.thread == thread }) else { return false }
+            if running[at].failure == nil { running[at].failure = failure }
+            return true
+        }
+        if !isKnown { fatalError("a product failed: \(failure)") }
+    }
+
+    /// What computations that run have claimed: all tensors, and the scratch memory that they share.
+    private func claims() -> (tensors: Int, scratch: Int) {
+        running.withLock { running in
+            running.reduce(into: (0, 0)) {
+                $0.0 = $0.0.addingReportingOverflow($1.tensors).partialValue
+                $0.1 = max($0.1, $1.scratch)
+            }
+        }
     }
 }
 
@@ -131,7 +208,9 @@ private struct Recycled {
 
 extension Device: ForkParticipant {
     package func beforeFork() {
+        admission.lock()
         recycled.lock()
+        running.lock()
         reserve.beforeFork()
     }
 
@@ -139,8 +218,11 @@ extension Device: ForkParticipant {
     /// memory is left as it is, and never touched again.
     package func afterFork(inChild: Bool) {
         reserve.afterFork()
+        running.unlock()
         recycled.unlock()
+        admission.unlock()
         if !inChild { return }
+        running.withLock { $0 = [] }
         for workspace in workspaces { _ = Unmanaged.passRetained(workspace) }
         workspaces = workspaces.map { _ in Workspace(reserve) }
     }

@@ -98,7 +98,8 @@ package final class Trainer {
                 try save(isNamed: false)
                 return .stopped
             }
-            try batch()
+            // Its tensors are not claimed: what a way back keeps is estimated, not bounded.
+            try device.computing(tensors: 0, scratch: 0, for: "a batch") { try batch() }
             let isValidated = try validateIfDue()
             let isNamed =
                 isValidated && state.validated == state.batch
