@@ -20,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     ],
     targets: [
         // System libraries.
@@ -74,7 +75,9 @@ let package = Package(
             name: "VidTwinTraining",
             dependencies: [
                 "CVidTwinTraining", "VidTwin", "VidTwinKernels", "TensorFiles", "VideoIO",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
+            exclude: ["Logs/events.proto"],
             swiftSettings: strict),
 
         .executableTarget(

@@ -33,6 +33,12 @@ final class FakeComputation: BatchComputation {
         return loss
     }
 
+    func samples(of clips: Tensor) throws -> Samples {
+        var samples = Samples()
+        samples.clips = [("inputs", clips)]
+        return samples
+    }
+
     func microBatch(
         _ clips: Tensor, batch: Int, firstClip: Int, scale: Double, generatorActive: Bool,
         discriminatorActive: Bool

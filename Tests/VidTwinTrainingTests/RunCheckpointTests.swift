@@ -224,10 +224,10 @@ struct RunCheckpointTests {
         defer { Fixtures.remove(folder) }
         let made = Shell.run(
             """
-            mkdir -p logs/run/checkpoints logs/run/configs logs/.old_a.7.tmp/checkpoints \
+            mkdir -p logs/run/checkpoints logs/run/configs logs/run/images/train logs/.old_a.7.tmp/checkpoints \
               logs/.new_a.8.tmp logs/.old_b.9.tmp
             for f in .vidtwin-a1.tmp config.yaml checkpoints/.last.ckpt.77.tmp checkpoints/last.ckpt \
-              checkpoints/last.ckpt.77.tmp configs/.x.tmp configs/p.yaml; do echo > logs/run/$f; done
+              checkpoints/last.ckpt.77.tmp configs/.x.tmp configs/p.yaml images/train/.x.tmp; do echo > logs/run/$f; done
             echo > logs/.old_a.7.tmp/checkpoints/last.ckpt
             touch -d '2 minutes ago' logs/.old_a.7.tmp logs/.old_b.9.tmp
             """, in: folder)

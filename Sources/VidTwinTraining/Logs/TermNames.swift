@@ -8,6 +8,11 @@ package enum TermNames {
         "wait_for_data", "peak_memory",
     ]
 
+    /// Of those, what the reference does not log.
+    package static let ours: Set = [
+        "grad_norm_g", "grad_norm_d", "clips_per_second", "wait_for_data", "peak_memory",
+    ]
+
     /// Of a validation.
     package static let validation = [
         "total_loss", "logvar", "nll_loss", "rec_loss", "p_loss", "kl_loss", "d_weight",

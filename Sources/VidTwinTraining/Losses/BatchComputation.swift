@@ -40,4 +40,16 @@ package protocol BatchComputation: AnyObject {
     func validate(
         _ clips: Tensor, generatorActive: Bool, discriminatorActive: Bool
     ) throws -> (terms: [String: Double], reconstruction: Tensor)
+
+    /// What the model makes of clips `[B, T, H, W, 3]`, for people to look at: clips by name, the inputs
+    /// among them, and latents. Nothing is changed.
+    func samples(of clips: Tensor) throws -> Samples
+}
+
+/// Clips `[B, T, H, W, 3]` and latents to look at, by name.
+package struct Samples {
+    package var clips: [(name: String, values: Tensor)] = []
+    package var latents: [(name: String, values: Tensor)] = []
+
+    package init() {}
 }

@@ -189,7 +189,7 @@ package final class Objective: BatchComputation {
 
     /// Packed copies of what the last step changed, made by all threads; those that lead back are made
     /// on the way.
-    private func prepareProducts() {
+    func prepareProducts() {
         let stale = (generatorParameters + discriminatorParameters).filter {
             $0.trainable?.wantsPacking ?? false
         }

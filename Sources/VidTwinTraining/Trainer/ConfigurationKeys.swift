@@ -33,6 +33,10 @@ enum ConfigurationKeys {
             "lightning.modelcheckpoint.params.every_n_train_steps",
             "lightning.modelcheckpoint.params.save_top_k",
             "lightning.modelcheckpoint.params.monitor",
+            "lightning.callbacks.image_logger.params.batch_frequency",
+            "lightning.callbacks.image_logger.params.disabled",
+            "lightning.callbacks.image_logger.params.max_samples",
+            "lightning.callbacks.image_logger.params.log_images_kwargs.n_rows",
         ]
         keys += transformer.flatMap { key in
             ["encoder", "decoder"].map { "model.params.\($0)_config.params.\(key)" }
@@ -76,8 +80,11 @@ enum ConfigurationKeys {
         ("lightning.trainer.benchmark", "it serves GPUs"),
         ("lightning.trainer.accelerator", "the CPU computes"),
         ("lightning.strategy", "one process computes"),
-        ("lightning.callbacks", "images are not logged yet"),
-        ("lightning.logger", "metrics.jsonl is written"),
+        (
+            "lightning.callbacks",
+            "of them, image_logger's batch_frequency, max_samples, n_rows and disabled count"
+        ),
+        ("lightning.logger", "metrics.jsonl and TensorBoard's files are written"),
         ("lightning.modelcheckpoint.params.save_last", "last.ckpt is always written"),
         ("lightning.modelcheckpoint.params.verbose", "checkpoints are always said"),
         ("lightning.modelcheckpoint.params.filename", "names are fixed"),

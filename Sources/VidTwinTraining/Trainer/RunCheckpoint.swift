@@ -166,6 +166,13 @@ package struct RunCheckpoint {
                         .list([.text($0.name), $0.value.map { .float($0) } ?? .none])
                     })
             ), ("config", .text(state.configuration)), ("options", state.options.value),
+            (
+                "epoch_sums",
+                .list(
+                    state.epochSums.sorted { $0.key < $1.key }.map {
+                        .list([.text($0.key), .float($0.value.sum), .integer($0.value.batches)])
+                    })
+            ),
         ]
         if let best = state.best {
             pairs.append(("best", .list([.float(best.value), .integer(best.batch)])))

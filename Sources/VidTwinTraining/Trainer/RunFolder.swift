@@ -54,7 +54,10 @@ package struct RunFolder: Sendable {
         }
     }
 
-    private static func makeFolders(_ path: String) throws {
+    /// Makes a folder and those above it.
+    ///
+    /// - Throws: `CheckpointError.unwritable`.
+    static func makeFolders(_ path: String) throws {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
@@ -122,11 +125,16 @@ package struct RunFolder: Sendable {
     }
 
     /// Removes what a run that was killed left half written, in whichever folder of it.
-    package func removeTemporaries() {
-        for folder in [path] + RunFolder.names(in: path).map({ "\(path)/\($0)" }) {
-            for name in RunFolder.names(in: folder)
-            where name.hasSuffix(NewFile.temporaryEnding) {
-                unlink("\(folder)/\(name)")
+    package func removeTemporaries() { RunFolder.removeTemporaries(in: path) }
+
+    private static func removeTemporaries(in folder: String) {
+        for name in names(in: folder) {
+            let path = "\(folder)/\(name)"
+            var status = stat()
+            if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                removeTemporaries(in: path)
+            } else if name.hasSuffix(NewFile.temporaryEnding) {
+                unlink(path)
             }
         }
     }

@@ -16,6 +16,8 @@ package struct RunOptions {
     package var allowsPartial = false
     package var recomputing = Recomputing.auto
     package var threads: Int?
+    /// Whether TensorBoard's files and pictures are written.
+    package var writesEvents = true
 
     package init() {}
 

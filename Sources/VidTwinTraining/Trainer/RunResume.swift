@@ -25,6 +25,12 @@ extension RunCheckpoint {
             seed: ours?["seed"]?.integer.map { UInt64(UInt(bitPattern: $0)) } ?? 0,
             configuration: ours?["config"]?.text ?? "")
         state.batch = batch
+        for entry in ours?["epoch_sums"]?.items ?? [] {
+            guard let items = entry.items, items.count == 3, let name = items[0].text,
+                let sum = items[1].number, let batches = items[2].integer, batches > 0
+            else { continue }
+            state.epochSums[name] = RunState.EpochSum(sum: sum, batches: batches)
+        }
         if let options = ours?["options"] { state.options = RememberedOptions(options) }
         if let lecam = ours?["lecam"]?.items?.compactMap(\.number), lecam.count == 2 {
             state.lecam = (lecam[0], lecam[1])

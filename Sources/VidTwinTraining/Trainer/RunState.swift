@@ -11,6 +11,14 @@ package struct RunState: Equatable, Sendable {
         package init(name: String, value: Double?) { (self.name, self.value) = (name, value) }
     }
 
+    /// A term's sum over batches of an epoch.
+    package struct EpochSum: Equatable, Sendable {
+        package var sum: Double
+        package var batches: Int
+
+        package init(sum: Double, batches: Int) { (self.sum, self.batches) = (sum, batches) }
+    }
+
     /// Batches done, over all epochs.
     package var batch = 0
     /// Batches of an epoch.
@@ -29,6 +37,8 @@ package struct RunState: Equatable, Sendable {
     package var best: (value: Double, batch: Int)?
     /// The batches done at the last validation.
     package var validated = 0
+    /// The sums of an epoch's terms so far, and how many batches had them.
+    package var epochSums: [String: EpochSum] = [:]
     /// The merged configuration's text.
     package var configuration: String
     /// What the command line said beside it.
@@ -45,11 +55,25 @@ package struct RunState: Equatable, Sendable {
     /// Lightning's count: the steps of both optimizers.
     package var globalStep: Int { 2 * batch }
 
+    /// Adds a batch's terms to the epoch's; one that is not finite is left out.
+    mutating func add(_ terms: [String: Double]) {
+        for (name, value) in terms where value.isFinite {
+            var sum = epochSums[name] ?? EpochSum(sum: 0, batches: 0)
+            sum.sum += value
+            sum.batches += 1
+            epochSums[name] = sum
+        }
+    }
+
+    /// The means of the epoch's terms so far.
+    var epochMeans: [String: Double] { epochSums.mapValues { $0.sum / Double($0.batches) } }
+
     package static func == (a: RunState, b: RunState) -> Bool {
         a.batch == b.batch && a.epochBatches == b.epochBatches && a.total == b.total
             && a.seed == b.seed && a.lecam == b.lecam && a.averageUpdates == b.averageUpdates
             && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
             && a.best?.batch == b.best?.batch && a.validated == b.validated
             && a.configuration == b.configuration && a.options == b.options
+            && a.epochSums == b.epochSums
     }
 }

@@ -56,6 +56,7 @@ package final class Trainer {
     private let data: TrainingData
     private let validation: Validation?
     private let metrics: MetricsLog
+    private let events: RunEvents?
     private let device: Device
     private let requests: Requests
     private let tell: (Event) -> Void
@@ -66,12 +67,13 @@ package final class Trainer {
 
     package init(
         _ plan: Plan, state: RunState, keeper: CheckpointKeeper, data: TrainingData,
-        validation: Validation?, metrics: MetricsLog, on device: Device,
+        validation: Validation?, metrics: MetricsLog, events: RunEvents? = nil,
+        on device: Device,
         requests: Requests = Requests(), tell: @escaping (Event) -> Void
     ) {
         (self.plan, self.state, self.keeper, self.data) = (plan, state, keeper, data)
         (self.validation, self.metrics, self.device) = (validation, metrics, device)
-        (self.requests, self.tell) = (requests, tell)
+        (self.requests, self.tell, self.events) = (requests, tell, events)
     }
 
     private var checkpoint: RunCheckpoint { keeper.checkpoint }
@@ -124,9 +126,11 @@ package final class Trainer {
         checkpoint.generator.zeroGradients()
         if active.discriminator { checkpoint.discriminator.zeroGradients() }
         var (sums, counts, names): ([String: Double], [String: Int], [String]) = ([:], [:], [])
+        var last: Tensor?
         for micro in 0..<plan.accumulate {
             let (clips, videos) = try data.next(plan.batchSize, on: device)
             names += videos
+            last = clips
             let terms = try computation.microBatch(
                 clips, batch: b, firstClip: micro * plan.batchSize,
                 scale: 1 / Double(plan.accumulate), generatorActive: active.generator,
@@ -166,6 +170,7 @@ package final class Trainer {
         state.batch += 1
         since.clips += names.count
         try log(b, &terms, rates)
+        if let last, isFinite { try events?.look(at: last, after: state, computation) }
         if !isFinite { try failed(b, names, terms) }
     }
 
@@ -173,14 +178,22 @@ package final class Trainer {
         _ b: Int, _ terms: inout [String: Double], _ rates: (Double, Double)
     ) throws {
         let seconds = max(monotonicSeconds() - since.time, 1e-9)
+        state.add(terms.filter { !TermNames.ours.contains($0.key) })
+        if state.batch % state.epochBatches == 0 {
+            try events?.epoch(
+                state.batch,
+                TermNames.ordered(state.epochMeans, TermNames.training, prefix: "train/"))
+            state.epochSums = [:]
+        }
         if state.batch % plan.logEvery == 0 {
             terms["clips_per_second"] = Double(since.clips) / seconds
             terms["wait_for_data"] = min(data.takeWaited() / seconds, 1)
             terms["peak_memory"] = peakMemory()
-            try metrics.write(
-                batch: b, epoch: b / state.epochBatches,
+            let logged =
                 TermNames.ordered(terms, TermNames.training, prefix: "train/")
-                    + [("lr_generator", rates.0), ("lr_discriminator", rates.1)])
+                + [("lr_generator", rates.0), ("lr_discriminator", rates.1)]
+            try metrics.write(batch: b, epoch: b / state.epochBatches, logged)
+            try events?.batch(state.batch, epoch: b / state.epochBatches, logged)
             since = (monotonicSeconds(), 0)
         }
         tell(
@@ -252,6 +265,7 @@ package final class Trainer {
                     + plan.monitor)
         }
         try metrics.write(batch: state.batch - 1, terms)
+        try events?.validation(state.batch, terms)
         tell(.validated(state.batch - 1, terms))
         since = (monotonicSeconds(), 0)
         _ = data.takeWaited()

@@ -126,7 +126,9 @@ package struct TrainingRun {
         weightCount = objective.model.parameterCount
         trainer = Trainer(
             plan, state: state, keeper: keeper(folder), data: data, validation: validation,
-            metrics: try MetricsLog(folder.metrics, before: state.batch), on: device,
+            metrics: try MetricsLog(folder.metrics, before: state.batch),
+            events: options.writesEvents ? try RunEvents(folder, settings.pictures) : nil,
+            on: device,
             requests: requests, tell: tell)
     }
 

@@ -65,6 +65,7 @@ package struct TrainingSettings {
     /// In batches.
     package var saveEvery: Int?
     package var keep = 3
+    package var pictures = RunEvents.Pictures()
     /// Sentences on what a key comes to or that it has no effect.
     package var notes: [String] = []
 
@@ -180,6 +181,12 @@ package struct TrainingSettings {
         sanityBatches =
             try reader.integer("\(trainer).num_sanity_val_steps", -1...1 << 30) ?? 2
         logEvery = try reader.integer("\(trainer).log_every_n_steps", 1...1 << 40) ?? 50
+        let logger = "lightning.callbacks.image_logger.params"
+        pictures.every = try reader.integer("\(logger).batch_frequency", 1...1 << 40) ?? 5000
+        if try reader.boolean("\(logger).disabled") ?? false { pictures.every = nil }
+        pictures.clips = try reader.integer("\(logger).max_samples", 1...64) ?? 2
+        pictures.columns =
+            try reader.integer("\(logger).log_images_kwargs.n_rows", 1...1024) ?? 2
         switch try reader.text("\(trainer).precision") {
         case nil, "32", "32-true": break
         case "bf16-mixed", "bf16": precision = .bfloat16
@@ -197,6 +204,7 @@ package struct TrainingSettings {
         var notes: [String] = []
         for path in reader.tree.paths {
             let key = path.joined(separator: ".")
+            if ConfigurationKeys.used.contains(key) { continue }
             if let unused = ConfigurationKeys.unused.first(where: {
                 key == $0.key || key.hasPrefix($0.key + ".")
             }) {

@@ -99,6 +99,9 @@ struct Train: ParsableCommand {
             valueName: "flip,crop"))
     var augment: Augmentations?
 
+    @Flag(help: "Write no files for TensorBoard, nor pictures.")
+    var noTensorboard = false
+
     @Flag(help: "Accepted, as the reference has it: no run ends with a test here.")
     var noTest = false
 
@@ -231,6 +234,7 @@ struct Train: ParsableCommand {
         (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
         (options.resume, options.seed, options.allowsPartial) = (resume, seed, allowPartial)
         (options.recomputing, options.threads) = (checkpointActivations, threads.count)
+        options.writesEvents = !noTensorboard
         var told = RememberedOptions()
         (told.steps, told.augmentations) = (steps, augment)
         told.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
