@@ -186,6 +186,8 @@ struct RunCheckpointTests {
         state.kept = [.init(name: "x.ckpt", value: 0.25), .init(name: "y.ckpt", value: nil)]
         state.best = (0.25, 8)
         state.validated = 7
+        (state.patience, state.isOver) = ((0.5, 3), true)
+        state.epochSums = ["nll_loss": .init(sum: 0.1, batches: 2)]
         state.options.steps = 12
         state.options.precision = .bfloat16
         state.options.lpips = ["/a/é", "b"]

@@ -164,4 +164,40 @@ struct TrainTests {
         #expect(other.errors.contains("expected no fewer than the 6 that are done"))
         #expect(other.status == 4, "\(other.errors)")
     }
+
+    @Test func `a run ends where validations do not improve any more`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun("flat", seed: 3, accumulate: 1, in: folder)
+        let schedules = ["g", "d"].flatMap { which in
+            ["lr_max", "lr_min", "lr_start"].map {
+                "model.params.lr_scheduler_config_\(which).params.\($0)=0"
+            }
+        }
+        let stopping = "lightning.callbacks.early_stopping.params"
+        let command =
+            run.command + "--val-data-dir . --val-meta meta.csv --steps 10 --no-tensorboard "
+            + "model.params.loss_config.params.perceptual_weight=0 "
+            + "lightning.trainer.val_check_interval=1 lightning.trainer.limit_val_batches=1 "
+            + "\(stopping).patience=2 " + schedules.joined(separator: " ")
+        // The weights stay what they are: the first validation is the best.
+        let first = Shell.run(command, in: folder)
+        #expect(first.status == 0, "\(first.errors)")
+        #expect(first.errors.contains("ends after batch 3: val/rec_loss went below"))
+        #expect(try TrainTests.metrics(folder).filter { $0["epoch"] != nil }.count == 3)
+        #expect(Shell.run("ls -d logs/*/tensorboard", in: folder).status != 0)
+        // It is at its end; one more validation in vain and no more, where that is allowed.
+        let again = Shell.run("vtfilter train --resume logs/*", in: folder)
+        #expect(again.status == 0 && again.errors.contains("ends after batch 3"))
+        let longer = Shell.run(
+            "vtfilter train --resume logs/* \(stopping).patience=3", in: folder)
+        #expect(longer.status == 0 && longer.errors.contains("ends after batch 4"))
+        #expect(try TrainTests.metrics(folder).filter { $0["epoch"] != nil }.count == 4)
+        let another = Shell.run(command + " && ls logs | wc -l", in: folder)
+        #expect(another.text == "2", "\(another.errors)")
+
+        let wrong = Shell.run(command + " \(stopping).monitor=val/psnr", in: folder)
+        #expect(wrong.status == 4, "\(wrong.errors)")
+        #expect(wrong.errors.contains("early_stopping.params.monitor: expected val/rec_loss"))
+    }
 }

@@ -33,6 +33,11 @@ enum ConfigurationKeys {
             "lightning.modelcheckpoint.params.every_n_train_steps",
             "lightning.modelcheckpoint.params.save_top_k",
             "lightning.modelcheckpoint.params.monitor",
+            "lightning.callbacks.early_stopping.target",
+            "lightning.callbacks.early_stopping.params.patience",
+            "lightning.callbacks.early_stopping.params.min_delta",
+            "lightning.callbacks.early_stopping.params.monitor",
+            "lightning.callbacks.early_stopping.params.mode",
             "lightning.callbacks.image_logger.params.batch_frequency",
             "lightning.callbacks.image_logger.params.disabled",
             "lightning.callbacks.image_logger.params.max_samples",
@@ -82,7 +87,8 @@ enum ConfigurationKeys {
         ("lightning.strategy", "one process computes"),
         (
             "lightning.callbacks",
-            "of them, image_logger's batch_frequency, max_samples, n_rows and disabled count"
+            "of them, early_stopping counts, and image_logger's batch_frequency, max_samples, "
+                + "n_rows and disabled"
         ),
         ("lightning.logger", "metrics.jsonl and TensorBoard's files are written"),
         ("lightning.modelcheckpoint.params.save_last", "last.ckpt is always written"),

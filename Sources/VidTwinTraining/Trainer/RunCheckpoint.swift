@@ -177,6 +177,11 @@ package struct RunCheckpoint {
         if let best = state.best {
             pairs.append(("best", .list([.float(best.value), .integer(best.batch)])))
         }
+        if let patience = state.patience {
+            pairs.append(
+                ("patience", .list([.float(patience.best), .integer(patience.failures)])))
+        }
+        if state.isOver { pairs.append(("is_over", .bool(true))) }
         if let average {
             pairs.append(
                 (

@@ -116,7 +116,7 @@ package struct RunFolder: Sendable {
                 let state = try? RunCheckpoint.state(of: file)
             else { continue }
             if state.configuration == configuration, state.seed == seed, state.total == total,
-                state.batch < end
+                state.batch < end, !state.isOver
             {
                 return folder
             }

@@ -25,6 +25,12 @@ extension RunCheckpoint {
             seed: ours?["seed"]?.integer.map { UInt64(UInt(bitPattern: $0)) } ?? 0,
             configuration: ours?["config"]?.text ?? "")
         state.batch = batch
+        if let items = ours?["patience"]?.items, items.count == 2, let best = items[0].number,
+            let failures = items[1].integer
+        {
+            state.patience = (best, failures)
+        }
+        state.isOver = ours?["is_over"]?.bool ?? false
         for entry in ours?["epoch_sums"]?.items ?? [] {
             guard let items = entry.items, items.count == 3, let name = items[0].text,
                 let sum = items[1].number, let batches = items[2].integer, batches > 0

@@ -37,6 +37,11 @@ package struct RunState: Equatable, Sendable {
     package var best: (value: Double, batch: Int)?
     /// The batches done at the last validation.
     package var validated = 0
+    /// The value of the monitored term that later ones must go below, and how many validations in a row
+    /// did not; nil before the first.
+    package var patience: (best: Double, failures: Int)?
+    /// Whether the run ended early, as the monitored term did not improve any more.
+    package var isOver = false
     /// The sums of an epoch's terms so far, and how many batches had them.
     package var epochSums: [String: EpochSum] = [:]
     /// The merged configuration's text.
@@ -74,6 +79,8 @@ package struct RunState: Equatable, Sendable {
             && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
             && a.best?.batch == b.best?.batch && a.validated == b.validated
             && a.configuration == b.configuration && a.options == b.options
-            && a.epochSums == b.epochSums
+            && a.epochSums == b.epochSums && a.isOver == b.isOver
+            && a.patience?.best == b.patience?.best
+            && a.patience?.failures == b.patience?.failures
     }
 }

@@ -17,6 +17,10 @@ package final class Trainer {
         package var validatesWithinEpochs = false
         package var sanityBatches = 0
         package var monitor = "val/rec_loss"
+        /// Validations in a row without a monitored term below the best, by more than `margin`, after
+        /// which the run ends; never where nil.
+        package var patience: Int?
+        package var margin = 0.0
         /// Steps of both optimizers before the adversarial terms count.
         package var adversarialStart = 0
 
@@ -95,7 +99,8 @@ package final class Trainer {
             monitored = nil
         }
         since = (monotonicSeconds(), 0)
-        while state.batch < plan.end {
+        state.isOver = plan.patience.map { state.patience?.failures ?? 0 >= $0 } ?? false
+        while state.batch < plan.end, !state.isOver {
             if requests.isStopped() {
                 try save(isNamed: false)
                 return .stopped
@@ -109,6 +114,12 @@ package final class Trainer {
             if !isValidated || isNamed || requests.takeSave() { try save(isNamed: isNamed) }
             if !isValidated { return .stopped }
             monitored = nil
+        }
+        if state.isOver, let patience = state.patience {
+            tell(
+                .notice(
+                    "ends after batch \(state.batch): \(plan.monitor) went below \(patience.best) in none "
+                        + "of \(patience.failures) validations"))
         }
         try save(isNamed: false)
         return .done
@@ -263,6 +274,13 @@ package final class Trainer {
             throw TrainingError.data(
                 "monitor: expected one of \(terms.map(\.0).joined(separator: ", ")), found "
                     + plan.monitor)
+        }
+        if let monitored, let patience = plan.patience {
+            let best = state.patience?.best ?? .infinity
+            let isBetter = monitored < best - plan.margin
+            state.patience =
+                isBetter ? (monitored, 0) : (best, (state.patience?.failures ?? 0) + 1)
+            state.isOver = state.patience?.failures ?? 0 >= patience
         }
         try metrics.write(batch: state.batch - 1, terms)
         try events?.validation(state.batch, terms)

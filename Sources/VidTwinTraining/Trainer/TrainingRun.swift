@@ -220,6 +220,7 @@ extension Trainer.Plan {
         sanityBatches =
             settings.sanityBatches < 0 ? .max / settings.batchSize : settings.sanityBatches
         monitor = settings.monitor
+        (patience, margin) = (settings.patience, settings.margin)
         adversarialStart = settings.loss.adversarialStart
     }
 }

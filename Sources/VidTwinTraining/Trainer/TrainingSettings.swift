@@ -65,6 +65,9 @@ package struct TrainingSettings {
     /// In batches.
     package var saveEvery: Int?
     package var keep = 3
+    /// Validations in a row without improvement, by more than `margin`, that end a run.
+    package var patience: Int?
+    package var margin = 0.0
     package var pictures = RunEvents.Pictures()
     /// Sentences on what a key comes to or that it has no effect.
     package var notes: [String] = []
@@ -181,6 +184,7 @@ package struct TrainingSettings {
         sanityBatches =
             try reader.integer("\(trainer).num_sanity_val_steps", -1...1 << 30) ?? 2
         logEvery = try reader.integer("\(trainer).log_every_n_steps", 1...1 << 40) ?? 50
+        try readPatience(reader)
         let logger = "lightning.callbacks.image_logger.params"
         pictures.every = try reader.integer("\(logger).batch_frequency", 1...1 << 40) ?? 5000
         if try reader.boolean("\(logger).disabled") ?? false { pictures.every = nil }
@@ -195,6 +199,25 @@ package struct TrainingSettings {
         }
         if try reader.boolean("\(trainer).sync_batchnorm") ?? false {
             notes.append("\(trainer).sync_batchnorm has no effect with one process")
+        }
+    }
+
+    /// Lightning's callback EarlyStopping, on the term that chooses checkpoints.
+    private mutating func readPatience(_ reader: SettingsReader) throws {
+        let params = "lightning.callbacks.early_stopping.params"
+        guard reader.value("lightning.callbacks.early_stopping") != nil else { return }
+        patience = try reader.integer("\(params).patience", 1...1 << 30) ?? 3
+        margin = try reader.number("\(params).min_delta", 0...1e30) ?? 0
+        for (key, only) in [("monitor", monitor), ("mode", "min")] {
+            let found = try reader.text("\(params).\(key)") ?? only
+            if found != only {
+                throw reader.failure("\(params).\(key)", expected: only, found: found)
+            }
+        }
+        if validation == nil {
+            throw reader.failure(
+                "data.params.validation", expected: "a validation, which early_stopping watches",
+                found: "none")
         }
     }
 
