@@ -33,16 +33,16 @@ FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
-	sanitize fuzz fuzz-short failures debug-build lint format readme examples bench bench-train \
+	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
 	@echo "make test      build and run all tests, and those that compute at each level of this CPU"
 	@echo "make check     what CI runs besides: format, warnings, documentation, README, examples"
-	@echo "make check-slow   the long forms of checks: sanitizers, mutated inputs (an hour)"
-	@echo "make sanitize, fuzz, failures   some: address and thread sanitizers, FUZZ_SECONDS a parser,"
-	@echo "               memory that fails"
+	@echo "make check-slow   the long forms of checks: all that follow (an hour)"
+	@echo "make sanitize, fuzz, failures, soak   address and thread sanitizers; mutated inputs,"
+	@echo "               FUZZ_SECONDS a parser; memory that fails, kills; 2,000 clips"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
@@ -98,21 +98,29 @@ test-build: test-deps
 
 check: lint build readme examples train-check abi frei0r-test filter-check fuzz-short
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
+	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
+	bash Tests/Failures/kills.sh $(BUILD)/vtfilter 4
+	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 200
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
 check-slow: debug-build sanitize
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
-	$(MAKE) --no-print-directory failures
+	$(MAKE) --no-print-directory failures soak
 
 # A build without optimisation, file by file, as debuggers want it: that it links.
 debug-build: deps
 	$(SWIFT) build --scratch-path .build-debug --product vidtwin
 	$(SWIFT) build --scratch-path .build-debug --product vtfilter
 
-# Every request for memory, and for a thread, fails once.
+# Every request for memory, and for a thread, fails once; everything that writes is killed 100 times.
 failures: build library test-deps
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE)
+	bash Tests/Failures/kills.sh $(BUILD)/vtfilter 100
+
+# 2,000 clips through one process; 8 processes at once.
+soak: build test-deps
+	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 2000
 
 # Tests that are built with sanitizers, in scratch folders of their own.
 sanitize: test-deps

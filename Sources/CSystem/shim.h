@@ -1,6 +1,7 @@
 #pragma once
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 // What Swift's Glibc lacks: it sees no GNU extensions.
@@ -13,3 +14,9 @@ static inline int vt_rename_new(int folder, const char *from, const char *to) {
 
 // An open folder of whatever permissions, to name files in.
 static const int vt_path_only = 010000000; // O_PATH
+
+// The kind of file system that an open file or folder is on (f_type of statfs); 0 where it is not known.
+static inline unsigned vt_file_system(int descriptor) {
+    struct statfs system;
+    return fstatfs(descriptor, &system) == 0 ? (unsigned)system.f_type : 0;
+}

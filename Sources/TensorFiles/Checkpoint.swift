@@ -35,10 +35,13 @@ public final class Checkpoint: Sendable {
     /// PyTorch's format from before 1.6, in which a flipped bit goes unnoticed, is refused unless
     /// `allowingLegacy`: metric networks are published in it, models are not.
     ///
+    /// A file is mapped: where it becomes shorter while it is open, reading what was there ends the
+    /// process by SIGBUS. `copied` reads all of it now, and it may become whatever it likes.
+    ///
     /// - Throws: `CheckpointError`.
-    public init(path: String, allowingLegacy: Bool = false) throws {
+    public init(path: String, allowingLegacy: Bool = false, copied: Bool = false) throws {
         self.path = path
-        file = try MappedFile(path: path)
+        file = try MappedFile(path: path, copied: copied)
         switch FileKind(file.bytes) {
         case _ where path.hasSuffix(SafeTensorsIndex.ending):
             let index = try SafeTensorsIndex(file)

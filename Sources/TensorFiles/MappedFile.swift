@@ -1,13 +1,18 @@
 import Glibc
+import Synchronization
 
-/// A regular file, mapped into memory for reading.
-final class MappedFile: @unchecked Sendable {
+/// A regular file, mapped into memory for reading, or copied there.
+package final class MappedFile: @unchecked Sendable {
     let path: String
     /// The whole file; empty files have no base address.
     let bytes: UnsafeRawBufferPointer
+    /// Whether the bytes are a copy, which stays as it is whatever becomes of the file.
+    let isCopied: Bool
 
-    init(path: String) throws(CheckpointError) {
-        self.path = path
+    /// - Parameter copied: reads all of the file now. A mapped one that becomes shorter ends the
+    ///   process by SIGBUS when what was there is read.
+    init(path: String, copied: Bool = false) throws(CheckpointError) {
+        (self.path, isCopied) = (path, copied)
         let descriptor = path.withPathBytes { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         if descriptor < 0 {
             throw .file(path: path, problem: String(cString: strerror(errno)))
@@ -22,16 +27,60 @@ final class MappedFile: @unchecked Sendable {
         }
         let size = Int(status.st_size)
         if size == 0 { throw .kind(path: path, found: "an empty file") }
-        guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
-            base != UnsafeMutableRawPointer(bitPattern: -1)
+        let access = copied ? PROT_READ | PROT_WRITE : PROT_READ
+        let flags = copied ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE
+        guard let base = mmap(nil, size, access, flags, copied ? -1 : descriptor, 0),
+            base != MAP_FAILED
         else {
             throw .file(path: path, problem: "mapping failed: \(String(cString: strerror(errno)))")
         }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
+        if copied {
+            try MappedFile.fill(base, size, from: descriptor, path)
+        } else if MappedFile.isRemembered.load(ordering: .relaxed) {
+            let range = Int(bitPattern: base)..<Int(bitPattern: base) + size
+            MappedFile.mappings.withLock { $0[ObjectIdentifier(self)] = (range, path) }
+        }
     }
 
     deinit {
+        if !isCopied, MappedFile.isRemembered.load(ordering: .relaxed) {
+            MappedFile.mappings.withLock { $0[ObjectIdentifier(self)] = nil }
+        }
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+
+    private static func fill(
+        _ base: UnsafeMutableRawPointer, _ size: Int, from descriptor: Int32, _ path: String
+    ) throws(CheckpointError) {
+        var done = 0
+        while done < size {
+            let count = Glibc.read(descriptor, base + done, size - done)
+            if count > 0 { done += count }
+            if count < 0, errno != EINTR {
+                throw .file(path: path, problem: String(cString: strerror(errno)))
+            }
+            if count == 0 {
+                throw .file(
+                    path: path,
+                    problem: "expected \(size) bytes, found \(done): it became shorter meanwhile")
+            }
+        }
+    }
+
+    /// `path(at:)` knows the files that are opened from now on. A library leaves its host's signals
+    /// alone, and has no use for it.
+    package static func remember() { isRemembered.store(true, ordering: .relaxed) }
+    private static let isRemembered = Atomic(false)
+
+    /// Files that are mapped now.
+    private static let mappings = Mutex<[ObjectIdentifier: (range: Range<Int>, path: String)]>([:])
+
+    /// The path of the mapped file that an address is in: what a handler of SIGBUS asks. The signal
+    /// comes of the very instruction that reads the bytes, on whose thread no lock is held then.
+    package static func path(at address: UnsafeRawPointer) -> String? {
+        let place = Int(bitPattern: address)
+        return mappings.withLock { $0.values.first { $0.range.contains(place) }?.path }
     }
 
     /// Brings pages in at once, rather than one fault at a time.

@@ -74,6 +74,7 @@ package final class NewFile {
                 if status != nil, !overwrite {
                     throw .refused("\(place) exists; -y overwrites it")
                 }
+                Leftovers.remove(in: folder)
                 let (opened, temporary) = try NewFile.create(in: folder, like: status, place)
                 number = opened
                 target = .file(
@@ -195,12 +196,16 @@ package final class NewFile {
     ) throws(NewFileError) -> (descriptor: Int32, name: String) {
         while true {
             let digits = String(UInt64.random(in: .min ... .max), radix: 36)
-            let name = ".vidtwin-\(digits)\(temporaryEnding)"
+            let name = "\(temporaryStart)\(digits)\(temporaryEnding)"
             let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
             let descriptor = openat(folder, name, flags, status == nil ? 0o666 : 0o600)
             if descriptor < 0 {
                 if errno == EEXIST || errno == EINTR { continue }
                 throw failure(place)
+            }
+            if !Leftovers.claim(descriptor) {
+                close(descriptor)
+                continue
             }
             if let status {
                 _ = fchown(descriptor, status.st_uid, status.st_gid)  // only root may
@@ -279,6 +284,9 @@ package final class NewFile {
 // MARK: - Files that are replaced
 
 extension NewFile {
+    /// How temporary names begin.
+    static let temporaryStart = ".vidtwin-"
+
     /// The end of temporary names; what a run that was killed left behind has it, too.
     package static let temporaryEnding = ".tmp"
 

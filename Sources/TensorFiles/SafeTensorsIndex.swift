@@ -33,7 +33,7 @@ struct SafeTensorsIndex: Sendable {
             guard !name.contains("/"), name != "..", name.hasSuffix(".safetensors") else {
                 throw malformed("weight_map", "names of .safetensors files beside it", name)
             }
-            let file = try MappedFile(path: folder + name)
+            let file = try MappedFile(path: folder + name, copied: index.isCopied)
             mapped.append(file)
             files[name] = try SafeTensors(file)
         }

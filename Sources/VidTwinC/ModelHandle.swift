@@ -48,6 +48,11 @@ final class ModelHandle: Sendable {
         let config = options.config.map { String(path: $0) }
         let checkpoint = options.checkpoint.map { String(path: $0) }
         let name = options.model.map { String(path: $0) }
+        guard (0...1).contains(options.copy_weights) else {
+            throw CallError.argument(
+                "copy_weights", expected: "0 or 1", found: "\(options.copy_weights)")
+        }
+        let copied = options.copy_weights == 1
         if let name, config != nil || checkpoint != nil {
             throw CallError.argument(
                 "model", expected: "NULL beside config and checkpoint", found: name)
@@ -57,12 +62,13 @@ final class ModelHandle: Sendable {
                 throw CallError.argument(
                     "config and checkpoint", expected: "both", found: "config alone, \(config)")
             }
-            return try OpenedModel(ModelFiles(chosen: name))
+            return try OpenedModel(ModelFiles(chosen: name), copied: copied)
         }
         if let config {
-            return try OpenedModel(ModelFiles(configuration: config, checkpoint: checkpoint))
+            return try OpenedModel(
+                ModelFiles(configuration: config, checkpoint: checkpoint), copied: copied)
         }
-        guard let opened = try OpenedModel(checkpoint: checkpoint) else {
+        guard let opened = try OpenedModel(checkpoint: checkpoint, copied: copied) else {
             throw CallError.argument(
                 "config and checkpoint", expected: "both, or a checkpoint with its configuration",
                 found: "\(checkpoint), which carries none and has none of its name beside it")

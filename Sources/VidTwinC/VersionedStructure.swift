@@ -10,7 +10,7 @@ package protocol VersionedStructure {
     init()
 }
 
-extension vidtwin_model_options: VersionedStructure { package static let sizes = [56] }
+extension vidtwin_model_options: VersionedStructure { package static let sizes = [56, 64] }
 extension vidtwin_session_options: VersionedStructure { package static let sizes = [48] }
 extension vidtwin_model_info: VersionedStructure { package static let sizes = [80] }
 

@@ -31,6 +31,7 @@ enum Main {
         StandardDescriptors.open()
         signal(SIGPIPE, SIG_IGN)  // EPIPE instead
         signal(SIGXFSZ, SIG_IGN)  // EFBIG instead
+        ShrunkFile.watch()
         do {
             var command = try VTFilter.parseAsRoot(Arguments.all)
             try command.run()

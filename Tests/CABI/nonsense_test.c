@@ -46,6 +46,17 @@ static void models(const char *folder) {
     newer.known.model = folder;
     EXPECT(VIDTWIN_OK, vidtwin_model_open(&model, &newer.known, MESSAGE));
     vidtwin_model_close(&model);
+    newer.known.copy_weights = 1;
+    EXPECT(VIDTWIN_OK, vidtwin_model_open(&model, &newer.known, MESSAGE));
+    vidtwin_model_close(&model);
+
+    /* One that knows version 1.0, where there was no copy_weights. */
+    memset(&options, 0x5a, sizeof options);
+    EXPECT(VIDTWIN_OK, vidtwin_model_options_default(&options, 56));
+    CHECK(options.struct_size == 56 && options.copy_weights == 0x5a5a5a5a);
+    options.model = folder;
+    EXPECT(VIDTWIN_OK, vidtwin_model_open(&model, &options, MESSAGE));
+    vidtwin_model_close(&model);
     newer.later[63] = 1;
     EXPECT(VIDTWIN_ERROR_UNSUPPORTED, vidtwin_model_open(&model, &newer.known, MESSAGE));
 
@@ -63,6 +74,8 @@ static void models(const char *folder) {
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, threads, INT32_MAX);
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, threads, INT32_MIN);
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, precision, 4);
+    OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, copy_weights, 2);
+    OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, copy_weights, -1);
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, precision, INT32_MIN);
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, config, "config.yaml");
     OPEN_WITH(VIDTWIN_ERROR_ARGUMENT, checkpoint, "model.ckpt");

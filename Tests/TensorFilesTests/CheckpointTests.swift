@@ -20,6 +20,20 @@ private let b = (0..<5).map { Float($0 * $0) }
         #expect(try checkpoint.values("b") == b)
     }
 
+    @Test(arguments: ["types.pt", "types.safetensors"])
+    func `a copied checkpoint is what it was, whatever becomes of the file`(_ name: String) throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        Fixtures.write(
+            Fixtures.bytes("\(Fixtures.folder)/checkpoints/\(name)"), to: "\(folder)/\(name)")
+        let mapped = try Checkpoint(path: "\(folder)/\(name)")
+        let copied = try Checkpoint(path: "\(folder)/\(name)", copied: true)
+        let names = mapped.tensors.keys.sorted()
+        let before = try names.map { try mapped.values($0) }
+        #expect(truncate("\(folder)/\(name)", 1) == 0)
+        #expect(try names.map { try copied.values($0) } == before)
+    }
+
     /// From 4 GB on, sizes and places take 64 bits: here from a few hundred bytes on.
     @Test(arguments: [0xffff_ffff, 1000, 300, 1])
     func `an archive of any size is read by us and by zipfile`(_ wideFrom: Int) throws {

@@ -18,6 +18,21 @@ private func write(_ text: String, to path: String, overwrite: Bool = false) thr
 }
 
 @Suite struct `New files` {
+    @Test func `what a killed process left is removed, and nothing that one writes`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let (left, foreign) = ("\(folder)/.vidtwin-abc.tmp", "\(folder)/.other-abc.tmp")
+        for path in [left, foreign] { Fixtures.write([1, 2, 3], to: path) }
+        symlink(foreign, "\(folder)/.vidtwin-link.tmp")
+        let first = try NewFile("\(folder)/a", overwrite: false, inputs: [])
+        #expect(access(left, F_OK) != 0 && access(foreign, F_OK) == 0)
+        let second = try NewFile("\(folder)/b", overwrite: false, inputs: [])
+        try second.write([2])
+        try first.write([1])
+        #expect(Fixtures.bytes("\(folder)/a") == [1] && Fixtures.bytes("\(folder)/b") == [2])
+        #expect(access("\(folder)/.vidtwin-link.tmp", F_OK) == 0, "a link is nobody's leftover")
+    }
+
     @Test func `a file has its name when it is complete, and nothing is left of one that is not`()
         throws
     {

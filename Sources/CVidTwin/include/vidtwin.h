@@ -50,8 +50,10 @@
  * - The process is never ended by what is passed, and its signals, locale, standard streams and
  *   OpenMP settings are left alone. A clip's memory is made sure of before it is computed, and where
  *   there is none the call gives VIDTWIN_ERROR_MEMORY and the model can go on later. Beyond the
- *   library's control: files that shrink while a model is read from them, and a system that gives
- *   address space and then has no memory for it.
+ *   library's control: a checkpoint that becomes shorter while vidtwin_model_open reads it, which is
+ *   SIGBUS unless `copy_weights` is set (a model that is open needs its files no more), a system that
+ *   gives address space and then has no memory for it, and objects of less than a page that find
+ *   none.
  */
 #ifndef VIDTWIN_H
 #define VIDTWIN_H
@@ -67,7 +69,7 @@ extern "C" {
  *  that was built against an older minor version goes on as it is, and options that it does not have
  *  are the defaults. */
 #define VIDTWIN_API_MAJOR 1
-#define VIDTWIN_API_MINOR 0
+#define VIDTWIN_API_MINOR 1
 #define VIDTWIN_API_VERSION ((VIDTWIN_API_MAJOR << 16) | VIDTWIN_API_MINOR)
 
 /** A loaded model: weights and computing threads. Never changes; shared by any number of sessions. */
@@ -170,6 +172,11 @@ typedef struct vidtwin_model_options {
     vidtwin_log_callback log;
     /** Given to `log`. */
     void *log_user;
+    /** 1 reads the checkpoint into memory before anything of it is used, so that a file that becomes
+     *  shorter meanwhile is an error; 0 maps it, which takes less memory. Since 1.1. */
+    int32_t copy_weights;
+    /** 0. */
+    int32_t reserved;
 } vidtwin_model_options;
 
 /** What a model is. */

@@ -15,14 +15,14 @@ public struct OpenedModel: Sendable {
     private let weights: ModelWeights
 
     /// Opens two files, the configuration first; `averaged` takes the weights that a training
-    /// averaged.
+    /// averaged, `copied` reads the checkpoint at once (`Checkpoint`).
     ///
     /// - Throws: `ModelError` and `CheckpointError`.
-    public init(_ files: ModelFiles, averaged: Bool = false) throws {
+    public init(_ files: ModelFiles, averaged: Bool = false, copied: Bool = false) throws {
         let configuration =
             try files.configuration == files.checkpoint
             ? nil : Configuration(path: files.configuration)
-        let checkpoint = try Checkpoint(path: files.checkpoint)
+        let checkpoint = try Checkpoint(path: files.checkpoint, copied: copied)
         try self.init(
             files, configuration ?? Configuration(carriedBy: checkpoint), checkpoint, averaged)
     }
@@ -32,8 +32,8 @@ public struct OpenedModel: Sendable {
     /// among the installed configurations. Nil where there is none.
     ///
     /// - Throws: `ModelError` and `CheckpointError`.
-    public init?(checkpoint path: String, averaged: Bool = false) throws {
-        let checkpoint = try Checkpoint(path: path)
+    public init?(checkpoint path: String, averaged: Bool = false, copied: Bool = false) throws {
+        let checkpoint = try Checkpoint(path: path, copied: copied)
         if checkpoint.metadata[Conversion.configurationKey] != nil {
             try self.init(
                 ModelFiles(configuration: path, checkpoint: path),
