@@ -9,8 +9,10 @@ package final class MappedFile: @unchecked Sendable {
     /// Whether the bytes are a copy, which stays as it is whatever becomes of the file.
     let isCopied: Bool
 
-    /// - Parameter copied: reads all of the file now. A mapped one that becomes shorter ends the
-    ///   process by SIGBUS when what was there is read.
+    /// Opens a file; `copied` reads all of it now. A mapped one that becomes shorter ends the process by
+    /// SIGBUS when what was there is read.
+    ///
+    /// - Throws: `CheckpointError.file`, `.kind` for an empty one.
     init(path: String, copied: Bool = false) throws(CheckpointError) {
         (self.path, isCopied) = (path, copied)
         let descriptor = path.withPathBytes { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
