@@ -196,6 +196,7 @@ filter-test: library build
 	    echo "FFmpeg's source cannot be had: the filter was NOT TESTED" | tee .build-library/not-tested >&2; \
 	  exit $$status; }; \
 	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg" && \
+	LD_LIBRARY_PATH=$(STAGE)/lib bash filters/graphs.sh "$$(dirname "$$ffmpeg")" $(STAGE) $(FILTER_GRAPHS) && \
 	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$$(dirname "$$ffmpeg"):$$PATH" \
 	  bash examples/run-readme.sh filters/README.md
 
