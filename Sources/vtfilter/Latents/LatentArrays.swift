@@ -1,33 +1,6 @@
 import LatentIO
 import TensorFiles
 import VidTwin
-import VideoIO
-
-/// How latents are laid out in a stream.
-enum LatentLayout: String, CaseIterable {
-    /// `structure [Q, h, w, d]`, `dynamics_x [d, T, w]`, `dynamics_y [d, T, h]`
-    case vidtwin
-    /// `structure` as above; `dynamics`, one vector: frame by frame, position by position, x's
-    /// channels, then y's. Of square grids only, where a position is a column and a row.
-    case cowvla
-
-    /// What a sample's JSON says.
-    var tag: String { self == .cowvla ? "cowvla-2" : rawValue }
-
-    /// What it said when the vector was x, then y, each frame by frame, position by position, channel
-    /// by channel. Such samples are read, not written.
-    static let tagOfParts = "cowvla"
-
-    /// - Throws: `UsageError` where a model has no such layout.
-    func check(_ configuration: Configuration) throws {
-        let grid = configuration.dynamicsGrid
-        if self == .cowvla, grid.rows != grid.columns {
-            throw UsageError(
-                "--layout cowvla: expected dynamics of as many rows as columns, which share a "
-                    + "position; this model has \(grid.rows) rows and \(grid.columns) columns")
-        }
-    }
-}
 
 extension Latents {
     /// The arrays of one clip, of the parts asked for.
@@ -117,38 +90,4 @@ extension Latents {
             dynamicsX: tensor(x, [1, T, w, d]), dynamicsY: tensor(y, [1, T, h, d]))
         return (latents, structure == nil ? .dynamics : x == nil ? .structure : .all)
     }
-}
-
-/// What a model's latents are known by.
-struct ModelIdentity {
-    let configSHA256: String
-    let checkpointSHA256: String
-
-    init(_ opened: OpenedModel) {
-        configSHA256 = opened.configuration.fingerprint
-        checkpointSHA256 = opened.checkpointSHA256
-    }
-
-    /// Refuses latents of another model, unless forced (then only shapes must agree).
-    func check(_ sample: LatentSample, force: Bool) throws {
-        func differs(_ what: String, _ mine: String, _ found: String) -> ForeignLatents {
-            ForeignLatents(
-                description:
-                    "\(sample.key): latents of another \(what): expected \(mine.prefix(16))…, "
-                    + "found \(found.prefix(16))…; --force decodes them all the same where shapes agree"
-            )
-        }
-        if force { return }
-        if sample.info.configSHA256 != configSHA256 {
-            throw differs("configuration", configSHA256, sample.info.configSHA256)
-        }
-        if sample.info.checkpointSHA256 != checkpointSHA256 {
-            throw differs("checkpoint", checkpointSHA256, sample.info.checkpointSHA256)
-        }
-    }
-}
-
-/// Latents that belong to another model.
-struct ForeignLatents: Error, CustomStringConvertible {
-    let description: String
 }
