@@ -258,7 +258,7 @@ package final class DirectConvolution: @unchecked Sendable {
             arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
         }
         do {
-            try execute(primitive, engine, arguments)
+            try HeldSignals.during { try execute(primitive, engine, arguments) }
         } catch {
             TaskFailure.note(error)
         }

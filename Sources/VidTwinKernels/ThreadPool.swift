@@ -96,12 +96,14 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
         }
         ThreadPool.currentWorker = 0
         ProductThreads.useOne()
-        FloatEnvironment.normal {
-            if count == 1 || threads.isEmpty {
-                for task in 0..<count { body(task, 0) }
-            } else {
-                withoutActuallyEscaping(body) { body in
-                    withUnsafePointer(to: body) { run(count, $0) }
+        HeldSignals.during {
+            FloatEnvironment.normal {
+                if count == 1 || threads.isEmpty {
+                    for task in 0..<count { body(task, 0) }
+                } else {
+                    withoutActuallyEscaping(body) { body in
+                        withUnsafePointer(to: body) { run(count, $0) }
+                    }
                 }
             }
         }
@@ -145,6 +147,7 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
 
     private static func workerLoop(_ state: UnsafeMutablePointer<State>, worker: Int) {
         currentWorker = worker
+        HeldSignals.always()
         FloatEnvironment.makeNormal()
         ProductThreads.useOne()
         var seen: UInt64 = 0
