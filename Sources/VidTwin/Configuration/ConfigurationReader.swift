@@ -39,7 +39,7 @@ extension Configuration {
                 "regularizer_config", "lr_scheduler_config", "lr_scheduler_config_g",
                 "lr_scheduler_config_d", "optimizer_config", "trainable_ae_params",
                 "ae_optimizer_args", "trainable_disc_params", "disc_optimizer_args",
-                "weight_decay", "lr_g_factor", "ema_decay",
+                "weight_decay", "lr_g_factor", "ema_decay", "init", "init_clips",
             ],
             backend: ["compile_model"], fixed: ["shuffle_content": "false"], notes: &notes)
         path = params.file

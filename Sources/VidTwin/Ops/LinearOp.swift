@@ -89,7 +89,7 @@ func addWeightGradient(
 }
 
 /// `dᵀ · x`, the gradient of a matrix, by itself: `[..., O], [..., I] -> [O, I]`.
-func weightGradient(_ d: Tensor, _ x: Tensor) -> Tensor {
+package func weightGradient(_ d: Tensor, _ x: Tensor) -> Tensor {
     let out = Tensor([d.dim(-1), x.dim(-1)], on: d.device)
     out.withPointer {
         $0.update(repeating: 0, count: out.count)

@@ -9,6 +9,11 @@ package struct LossConfiguration: Sendable, Equatable {
     /// How the discriminator's logits become its loss.
     package enum DiscriminatorLoss: String, Sendable, CaseIterable { case hinge, vanilla }
 
+    /// What a pixel's difference costs: itself, as the reference has it, or its square.
+    package enum PixelLoss: String, Sendable, CaseIterable { case l1, l2 }
+
+    /// `pixel_loss` (ours).
+    package var pixelLoss = PixelLoss.l1
     /// Steps of both optimizers before the adversarial terms count (`disc_start`).
     package var adversarialStart: Int
     /// Of the adversarial term, beside its adaptive weight (`disc_weight`, `disc_factor`).

@@ -113,6 +113,30 @@ package struct AbsoluteDifference {
     }
 }
 
+/// As `AbsoluteDifference`, of squares.
+package struct SquaredDifference {
+    /// `Σ (x − y)²`.
+    package let sum: Double
+    private let x, y: Tensor
+
+    /// x is what y should be; shapes alike.
+    package init(_ x: Tensor, _ y: Tensor) {
+        (self.x, self.y) = (x, y)
+        sum = reduce(x) { at, count in
+            let (x, y) = (x.pointer, y.pointer)
+            var total = 0.0
+            for i in at..<at + count {
+                let difference = Double(x[i] - y[i])
+                total += difference * difference
+            }
+            return total
+        }
+    }
+
+    /// `2 · factor · (y − x)`: the gradient of `factor · Σ (x − y)²` by y.
+    package func gradient(_ factor: Float) -> Tensor { combined(2 * factor, y, -2 * factor, x) }
+}
+
 /// Elements that one task sums up, in double.
 private let partCount = 4096
 

@@ -224,6 +224,20 @@ package final class Objective: BatchComputation {
             dynamicsY: sampled(moments.dynamicsY, Philox.Site.dynamicsY))
     }
 
+    /// The sum of what pixels cost, and `factor` times its gradient by y.
+    private func pixelDifference(
+        _ x: Tensor, _ y: Tensor, _ factor: Float
+    ) -> (sum: Double, gradient: Tensor) {
+        switch loss.pixelLoss {
+        case .l1:
+            let difference = AbsoluteDifference(x, y)
+            return (difference.sum, difference.gradient(factor))
+        case .l2:
+            let difference = SquaredDifference(x, y)
+            return (difference.sum, difference.gradient(factor))
+        }
+    }
+
     /// L1 and LPIPS, weighed by the learned variance: terms, and the gradient of `nll_loss` by y; with a
     /// scale, that of the log-variance is added to its parameter.
     private func reconstruction(
@@ -233,8 +247,7 @@ package final class Objective: BatchComputation {
         let (n, P) = (Double(B * T), Double(3 * H * W))
         let (lambda, weight) = (Double(logVariance.pointer[0]), loss.perceptualWeight)
         let precision = exp(-lambda)
-        let difference = AbsoluteDifference(x, y)
-        var gradient = difference.gradient(Float(precision / n))
+        var (pixels, gradient) = pixelDifference(x, y, Float(precision / n))
         var distance = 0.0
         if weight > 0, let perceptual {
             let frames = [B * T, H, W, 3]
@@ -245,7 +258,7 @@ package final class Objective: BatchComputation {
             distance = distances.sum
             if let more = distances.gradient { gradient = combined(1, gradient, 1, more) }
         }
-        let sum = difference.sum + weight * P * distance
+        let sum = pixels + weight * P * distance
         let nll = (sum * precision) / n + P * lambda
         if let scale, loss.learnsLogVariance, let values = logVariance.trainable {
             values.gradient.pointer[0] += Float(scale * (P - sum * precision / n))

@@ -19,6 +19,7 @@ enum ConfigurationKeys {
         var keys = [
             "model.base_learning_rate",
             "model.params.monitor", "model.params.ckpt_path", "model.params.ignore_keys",
+            "model.params.init", "model.params.init_clips",
             "model.params.expect_ch", "model.params.cont_num_blocks",
             "model.params.downsample_motion", "model.params.motion_num_blocks",
             "model.params.d_dim", "model.params.init_ch", "model.params.ema_decay",
@@ -66,6 +67,7 @@ enum ConfigurationKeys {
     static let loss = [
         "disc_start", "disc_weight", "disc_factor", "disc_type", "disc_loss", "disc_num_layers",
         "disc_in_channels", "disc_channels", "gen_loss_cross_entropy", "pixelloss_weight",
+        "pixel_loss",
         "learn_logvar", "logvar_init", "perceptual_weight", "regularization_weights.kl_loss",
         "lecam_loss_weight", "dims", "scale_input_to_tgt_size",
     ]

@@ -98,6 +98,7 @@ extension LossConfiguration {
             try reader.choice("\(params).disc_type", of: DiscriminatorKind.self) ?? .clips
         discriminatorLoss =
             try reader.choice("\(params).disc_loss", of: DiscriminatorLoss.self) ?? .hinge
+        pixelLoss = try reader.choice("\(params).pixel_loss", of: PixelLoss.self) ?? .l1
         discriminatorLayers = try reader.integer("\(params).disc_num_layers", 1...16) ?? 3
         discriminatorWidth = try reader.integer("\(params).disc_channels", 1...4096) ?? 64
         usesCrossEntropy = try reader.boolean("\(params).gen_loss_cross_entropy") ?? false

@@ -8,7 +8,7 @@ package struct StartingWeights: WeightSource {
     /// What was decided, one sentence each.
     package private(set) var notes: [String] = []
 
-    private let initial: InitialWeights
+    private let initial: any WeightSource
     private let checkpoint: Checkpoint?
     private let taken: Set<String>
 
@@ -17,6 +17,12 @@ package struct StartingWeights: WeightSource {
         (path, shapes) = (initial.path, initial.shapes)
         (self.initial, checkpoint, taken) = (initial, nil, [])
         notes = ["all weights are made anew (\(initial.path))"]
+    }
+
+    /// All weights as they were constructed.
+    init(constructed: any WeightSource) {
+        (path, shapes) = (constructed.path, constructed.shapes)
+        (initial, checkpoint, taken) = (constructed, nil, [])
     }
 
     /// A checkpoint's weights but for names that `ignored` matches, which are made anew; strict, or with
@@ -91,7 +97,7 @@ package struct StartingWeights: WeightSource {
         if let checkpoint, taken.contains(name) {
             try checkpoint.read(name, into: destination)
         } else {
-            initial.read(name, into: destination)
+            try initial.read(name, into: destination)
         }
     }
 }

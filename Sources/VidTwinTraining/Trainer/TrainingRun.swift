@@ -74,7 +74,9 @@ package struct TrainingRun {
         if let resumed {
             source = try Checkpoint(path: resumed.path)
         } else {
-            let starting = try TrainingRun.start(initial, settings, options)
+            let starting = try TrainingRun.start(
+                initial, settings, options, list, seed: seed, on: device
+            ) { tell(.notice($0)) }
             starting.notes.forEach { tell(.notice($0)) }
             source = starting
         }
@@ -133,9 +135,24 @@ package struct TrainingRun {
     }
 
     private static func start(
-        _ initial: InitialWeights, _ settings: TrainingSettings, _ options: RunOptions
+        _ initial: InitialWeights, _ settings: TrainingSettings, _ options: RunOptions,
+        _ list: VideoList, seed: UInt64, on device: Device, say: @escaping (String) -> Void
     ) throws -> StartingWeights {
-        guard let path = settings.start else { return StartingWeights(initial) }
+        guard let path = settings.start else {
+            guard settings.initialisation == .transform else { return StartingWeights(initial) }
+            let clips = try StartingClips.read(
+                list, settings.training.options, count: settings.startingClips, seed: seed,
+                on: device)
+            return StartingWeights(
+                constructed: try TransformStart.weights(
+                    settings.model, place: settings.place, base: initial, clips: clips, say: say))
+        }
+        if settings.initialisation != .random {
+            throw ModelError.configuration(
+                path: settings.place, key: "model.params.init",
+                expected: "no init beside ckpt_path, whose weights are the start",
+                found: settings.initialisation.rawValue)
+        }
         let patterns = try NamePatterns(
             settings.ignored, file: settings.place, key: "model.params.ignore_keys")
         return try StartingWeights(

@@ -47,6 +47,16 @@ package struct TrainingSettings {
     package var generatorRate, discriminatorRate: Rate
     package var averageDecay: Double?
     package var start: String?
+    /// How weights are made that no checkpoint has.
+    package enum Initialisation: String, Sendable {
+        /// The reference's distributions.
+        case random
+        /// A linear transform code, constructed after training clips (`TransformStart`).
+        case transform
+    }
+    package var initialisation = Initialisation.random
+    /// Clips that a constructed start looks at.
+    package var startingClips = 192
     package var ignored: [String] = []
     package var monitor = "val/rec_loss"
     package var batchSize = 1
@@ -105,6 +115,13 @@ package struct TrainingSettings {
             try reader.number("\(qformer).attention_probs_dropout_prob", 0...0.99) ?? 0.1
         averageDecay = try reader.number("\(params).ema_decay", 0...1).flatMap { $0 > 0 ? $0 : nil }
         start = try reader.text("\(params).ckpt_path")
+        if let word = try reader.text("\(params).init") {
+            guard let way = Initialisation(rawValue: word) else {
+                throw reader.failure("\(params).init", expected: "random or transform")
+            }
+            initialisation = way
+        }
+        startingClips = try reader.integer("\(params).init_clips", 1...65536) ?? startingClips
         ignored = try reader.texts("\(params).ignore_keys") ?? []
         monitor =
             try reader.text("lightning.modelcheckpoint.params.monitor")
