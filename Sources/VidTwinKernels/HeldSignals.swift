@@ -22,6 +22,9 @@ package enum HeldSignals {
         pthread_sigmask(SIG_BLOCK, &held, nil)
     }
 
+    /// Makes the set, so that no two threads do.
+    static func prepare() { _ = HeldSignals.set }
+
     private static let set: sigset_t = {
         var set = sigset_t()
         sigfillset(&set)

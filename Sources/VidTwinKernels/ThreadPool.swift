@@ -30,6 +30,10 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
     private static let stackBytes = 2 << 20
 
     private func startThreads() {
+        // Globals that every task asks for are made here, by one thread: where two meet at the first
+        // use of one in the child of a fork, Swift's lock knows neither, and both spin for ever.
+        _ = kernels
+        HeldSignals.prepare()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, ThreadPool.stackBytes)
