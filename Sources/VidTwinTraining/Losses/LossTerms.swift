@@ -92,12 +92,7 @@ package struct AbsoluteDifference {
     /// x is what y should be; shapes alike.
     package init(_ x: Tensor, _ y: Tensor) {
         (self.x, self.y) = (x, y)
-        sum = reduce(x) { at, count in
-            let (x, y) = (x.pointer, y.pointer)
-            var total = 0.0
-            for i in at..<at + count { total += Double(abs(x[i] - y[i])) }
-            return total
-        }
+        sum = differences(x, y) { Double(abs($0)) }
     }
 
     /// `factor · sign(y − x)`, 0 where they are equal: the gradient of `factor · Σ |x − y|` by y.
@@ -122,19 +117,22 @@ package struct SquaredDifference {
     /// x is what y should be; shapes alike.
     package init(_ x: Tensor, _ y: Tensor) {
         (self.x, self.y) = (x, y)
-        sum = reduce(x) { at, count in
-            let (x, y) = (x.pointer, y.pointer)
-            var total = 0.0
-            for i in at..<at + count {
-                let difference = Double(x[i] - y[i])
-                total += difference * difference
-            }
-            return total
-        }
+        sum = differences(x, y) { Double($0) * Double($0) }
     }
 
     /// `2 · factor · (y − x)`: the gradient of `factor · Σ (x − y)²` by y.
     package func gradient(_ factor: Float) -> Tensor { combined(2 * factor, y, -2 * factor, x) }
+}
+
+/// Adds up what each difference of two tensors of one shape costs.
+@inline(__always)
+private func differences(_ x: Tensor, _ y: Tensor, _ cost: (Float) -> Double) -> Double {
+    reduce(x) { at, count in
+        let (x, y) = (x.pointer, y.pointer)
+        var total = 0.0
+        for i in at..<at + count { total += cost(x[i] - y[i]) }
+        return total
+    }
 }
 
 /// Elements that one task sums up, in double.

@@ -11,18 +11,25 @@ struct PatchBasis {
     /// Standard deviations along them.
     let deviations: [Double]
 
-    /// The `count` strongest directions over patches `[n, size]`, n in all parts together.
+    /// The `count` strongest directions over the patches `[n, size]` of all clips; those of one clip are
+    /// there at a time.
     ///
     /// They are found by subspace iteration: products of the covariance, and small eigenproblems.
     ///
     /// - Throws: `TrainingError` where there is no LAPACK.
-    init(_ parts: [Tensor], count: Int, _ algebra: LinearAlgebra) throws {
-        guard let first = parts.first else { throw TrainingError.data("no clip to start from") }
+    init(
+        _ clips: [Tensor], count: Int, _ algebra: LinearAlgebra, patches: (Tensor) -> Tensor
+    ) throws {
+        guard let first = clips.first.map(patches) else {
+            throw TrainingError.data("no clip to start from")
+        }
         let (P, device) = (first.dim(-1), first.device)
         size = P
-        let n = Double(parts.reduce(0) { $0 + $1.dim(0) })
+        var n = 0.0
         var sums = [Double](repeating: 0, count: P)
-        for part in parts {
+        for clip in clips {
+            let part = patches(clip)
+            n += Double(part.dim(0))
             part.withPointer { pointer in
                 for row in 0..<part.dim(0) {
                     for i in 0..<P { sums[i] += Double(pointer[row * P + i]) }
@@ -32,7 +39,8 @@ struct PatchBasis {
         let mean = sums.map { $0 / n }
         self.mean = mean
         var covariance = Tensor([P, P], [Float](repeating: 0, count: P * P), on: device)
-        for part in parts {
+        for clip in clips {
+            let part = patches(clip)
             let centred = Tensor(part.shape, on: device)
             centred.withPointer { to in
                 part.withPointer { from in

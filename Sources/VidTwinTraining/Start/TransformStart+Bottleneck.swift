@@ -1,8 +1,6 @@
 import Glibc
 import VidTwin
 
-func exponential(_ x: Double) -> Double { exp(x) }
-
 /// What the Q-Former's heads make of clips: a row a clip and place.
 struct PooledContent {
     /// Weights of moments in each window, `[windows][T]`.
@@ -34,7 +32,7 @@ extension TransformStart {
         let windows = (0..<count).map { window -> [Double] in
             let at = centre(window, of: count)
             let logits = labels.map { (2 * at * dot($0, keys[0]) - dot($0, keys[1])) / span }
-            let shares = logits.map { exponential($0 - (logits.max() ?? 0)) }
+            let shares = logits.map { exp($0 - (logits.max() ?? 0)) }
             let sum = shares.reduce(0, +)
             return shares.map { $0 / sum }
         }
@@ -278,9 +276,7 @@ extension TransformStart {
         for query in 0..<Q {
             for j in 0..<d {
                 let channel = slots[query * d + j]
-                for column in 0..<c.qformer.width {
-                    weights["cont_emb.0.weight", channel, column] = 0
-                }
+                weights.clear("cont_emb.0.weight", rows: channel..<channel + 1)
                 weights["cont_emb.0.weight", channel, j] = Scale.slot
                 weights["cont_emb.0.weight", channel, d + j] = -Scale.slot
                 weights["cont_emb.0.weight", channel, 2 * d + query] = -shut * Scale.slot
@@ -310,9 +306,7 @@ extension TransformStart {
             }
         }
         for channel in tokenChannels[first..<first + Scale.constants] {
-            for column in 0..<c.qformer.width {
-                weights["cont_emb.0.weight", channel, column] = 0
-            }
+            weights.clear("cont_emb.0.weight", rows: channel..<channel + 1)
             weights["cont_emb.0.bias", channel] = Scale.constant / max(sum, 1)
         }
     }
@@ -330,13 +324,11 @@ extension TransformStart {
                 factor * TransformStart.mean(moments.map { $0[moving[j]] })
             for unit in 0..<2 {
                 let (row, sign) = (2 * j + unit, unit == 0 ? 1.0 : -1)
-                for column in 0..<d { weights["motion_emb.0.weight", row, column] = 0 }
+                weights.clear("motion_emb.0.weight", rows: row..<row + 1)
                 weights["motion_emb.0.weight", row, j] = sign / (Scale.latent * 2)
                 let channel = tokenChannels[slots.count + row]
-                for column in 0..<c.encoder.width {
-                    weights["motion_emb.2.weight", channel, column] = 0
-                    weights["motion_emb.2.weight", column, row] = 0
-                }
+                weights.clear("motion_emb.2.weight", rows: channel..<channel + 1)
+                for other in 0..<c.encoder.width { weights["motion_emb.2.weight", other, row] = 0 }
                 weights["motion_emb.2.weight", channel, row] = Scale.slot
             }
         }

@@ -1,3 +1,4 @@
+import Glibc
 import VidTwin
 
 extension TransformStart {
@@ -95,7 +96,7 @@ extension TransformStart {
             let query = values[t][0] + offset
             let logits = values.map { (2 * query * $0[0] - $0[1]) / span }
             let most = logits.max() ?? 0
-            let shares = logits.map { exponential($0 - most) }
+            let shares = logits.map { exp($0 - most) }
             let sum = shares.reduce(0, +)
             return labels.map { label in
                 tokens.indices.reduce(0) { $0 + shares[$1] / sum * tokens[$1][label] }

@@ -124,8 +124,9 @@ package struct TransformStart {
         try need(
             C >= count + c.dynamicsChannels + 34, "encoder_config.params.hidden_size",
             "at least \(count + c.dynamicsChannels + 34)", "\(C)")
-        let patches = clips.map { TransformStart.patches($0, c) }
-        basis = try PatchBasis(patches, count: max(count, c.dynamicsChannels), algebra)
+        basis = try PatchBasis(clips, count: max(count, c.dynamicsChannels), algebra) {
+            TransformStart.patches($0, c)
+        }
         say(
             "init: transform: \(count) components of \(clips.count) clips' patches, the first "
                 + "\(plan.moving) of them at several moments of a clip")

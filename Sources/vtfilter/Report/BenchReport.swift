@@ -2,10 +2,6 @@ import VidTwin
 
 /// What `bench` prints.
 struct BenchReport: SpeedReport {
-    struct StageTime: Encodable {
-        let name: String
-        let seconds: Double
-    }
     let version = VTFilter.version
     let machine: String
     let cpuLevel: String
@@ -24,7 +20,7 @@ struct BenchReport: SpeedReport {
     let gigaOperationsPerSecond: Double
     let ceilingGigaOperationsPerSecond: Double
     let ratioToCeiling: Double
-    let stages: [StageTime]
+    let stages: [NamedSeconds]
     let loadSeconds: Double
     let peakMegabytes: Double
 
@@ -45,7 +41,7 @@ struct BenchReport: SpeedReport {
         gigaOperationsPerSecond = result.rate * 1e-9
         ceilingGigaOperationsPerSecond = result.ceiling * 1e-9
         ratioToCeiling = result.rate / result.ceiling
-        stages = result.stages.map { StageTime(name: $0.name, seconds: $0.seconds) }
+        stages = result.stages.map { NamedSeconds(name: $0.name, seconds: $0.seconds) }
         self.loadSeconds = loadSeconds
         peakMegabytes = Machine.peakMegabytes
     }

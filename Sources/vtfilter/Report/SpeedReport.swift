@@ -43,3 +43,9 @@ extension SpeedReport {
     /// A number with so many digits behind the point.
     func number(_ value: Double, _ digits: Int) -> String { Clock.decimal(value, digits: digits) }
 }
+
+/// What a part of a computation took.
+struct NamedSeconds: Encodable {
+    let name: String
+    let seconds: Double
+}

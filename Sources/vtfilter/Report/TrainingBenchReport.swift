@@ -3,10 +3,6 @@ import VidTwinTraining
 
 /// What `bench --train` prints.
 struct TrainingBenchReport: SpeedReport {
-    struct Part: Encodable {
-        let name: String
-        let seconds: Double
-    }
     let version = VTFilter.version
     let machine: String
     let cpuLevel: String
@@ -22,7 +18,7 @@ struct TrainingBenchReport: SpeedReport {
     let gigaOperationsPerSecond: Double
     let ceilingGigaOperationsPerSecond: Double
     let ratioToCeiling: Double
-    let parts: [Part]
+    let parts: [NamedSeconds]
     let peakMegabytes: Double
 
     init(
@@ -39,7 +35,7 @@ struct TrainingBenchReport: SpeedReport {
         gigaOperationsPerSecond = result.rate * 1e-9
         ceilingGigaOperationsPerSecond = result.ceiling * 1e-9
         ratioToCeiling = result.rate / result.ceiling
-        parts = result.parts.map { Part(name: $0.name, seconds: $0.seconds) }
+        parts = result.parts.map { NamedSeconds(name: $0.name, seconds: $0.seconds) }
         peakMegabytes = Machine.peakMegabytes
     }
 
