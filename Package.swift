@@ -43,18 +43,24 @@ let package = Package(
                 ])
             ]),
 
+        // Locks that a fork may happen under.
+        .target(name: "ForkSafety", swiftSettings: strict),
+
         // The core.
         .target(name: "CVidTwinKernels"),
         .target(
-            name: "VidTwinKernels", dependencies: ["CVidTwinKernels", "CDNNL"],
+            name: "VidTwinKernels", dependencies: ["CVidTwinKernels", "CDNNL", "ForkSafety"],
             swiftSettings: strict),
         // File formats of arrays, and nothing that knows a model.
         .target(
-            name: "TensorFiles", dependencies: ["CDeflate", "CCrypto", "CSystem", "CZlib"],
+            name: "TensorFiles",
+            dependencies: ["CDeflate", "CCrypto", "CSystem", "CZlib", "ForkSafety"],
             swiftSettings: strict),
         .target(
             name: "VidTwin",
-            dependencies: ["VidTwinKernels", "CVidTwinKernels", "TensorFiles", "CYAML"],
+            dependencies: [
+                "ForkSafety", "VidTwinKernels", "CVidTwinKernels", "TensorFiles", "CYAML",
+            ],
             swiftSettings: strict),
 
         // The C interface.
@@ -67,14 +73,16 @@ let package = Package(
         // Files and streams, and the command line.
         .target(name: "LatentIO", dependencies: ["TensorFiles"], swiftSettings: strict),
         .target(
-            name: "VideoIO", dependencies: ["CFFmpeg", "TensorFiles"], swiftSettings: strict),
+            name: "VideoIO", dependencies: ["CFFmpeg", "TensorFiles", "ForkSafety"],
+            swiftSettings: strict),
 
         // Training: apart, so that libvidtwin.so carries none of it.
         .target(name: "CVidTwinTraining"),
         .target(
             name: "VidTwinTraining",
             dependencies: [
-                "CVidTwinTraining", "VidTwin", "VidTwinKernels", "TensorFiles", "VideoIO",
+                "CVidTwinTraining", "ForkSafety", "VidTwin", "VidTwinKernels", "TensorFiles",
+                "VideoIO",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             exclude: ["Logs/events.proto"],
@@ -83,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO", "TensorFiles",
+                "ForkSafety", "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO", "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -95,7 +103,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "VidTwinKernelsTests",
-            dependencies: ["CVidTwinKernels", "VidTwinKernels", "VidTwinTestSupport"],
+            dependencies: [
+                "ForkSafety", "CVidTwinKernels", "VidTwinKernels", "VidTwinTestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TensorFilesTests", dependencies: ["TensorFiles", "VidTwinTestSupport"],
@@ -127,7 +137,8 @@ let package = Package(
         .testTarget(
             name: "vtfilterTests",
             dependencies: [
-                "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO", "VidTwinTestSupport",
+                "ForkSafety", "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO",
+                "VidTwinTestSupport",
                 "vtfilter",
             ],
             swiftSettings: strict),

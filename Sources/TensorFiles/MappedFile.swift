@@ -1,4 +1,5 @@
 import Glibc
+import ForkSafety
 import Synchronization
 
 /// A regular file, mapped into memory for reading, or copied there.
@@ -76,7 +77,8 @@ package final class MappedFile: @unchecked Sendable {
     private static let isRemembered = Atomic(false)
 
     /// Files that are mapped now.
-    private static let mappings = Mutex<[ObjectIdentifier: (range: Range<Int>, path: String)]>([:])
+    private static let mappings = Guarded<[ObjectIdentifier: (range: Range<Int>, path: String)]>
+        .ofProcess([:])
 
     /// The path of the mapped file that an address is in: what a handler of SIGBUS asks. The signal
     /// comes of the very instruction that reads the bytes, on whose thread no lock is held then.

@@ -1,6 +1,6 @@
 import CSystem
 import Glibc
-import Synchronization
+import ForkSafety
 
 /// Why an output is not written.
 package enum NewFileError: Error, CustomStringConvertible, Sendable {
@@ -258,8 +258,9 @@ package final class NewFile {
 
     // MARK: - Files that have no name yet
 
-    private static let unfinished = Mutex<(next: UInt64, files: [UInt64: (Int32, String)])>(
-        (0, [:]))
+    private static let unfinished = Guarded<(next: UInt64, files: [UInt64: (Int32, String)])>
+        .ofProcess(
+            (0, [:]))
 
     private static func remember(_ folder: Int32, _ name: String) -> UInt64 {
         unfinished.withLock { state in

@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import ForkSafety
 
 /// A PyTorch archive (`torch.save` since 1.6, Lightning's .ckpt): a zip with one pickle that
 /// describes tensors, and one entry for the bytes of each storage.
@@ -11,8 +11,8 @@ final class PyTorchArchive: Sendable {
     private let bigEndian: Bool
     /// Storages that several tensors share, inflated once; the others are inflated when read.
     private let shared: Set<String>
-    private let inflated = Mutex<[String: Memory]>([:])
-    private let verified = Mutex<Set<String>>([])
+    private let inflated = Guarded<[String: Memory]>([:])
+    private let verified = Guarded<Set<String>>([])
 
     init(_ file: MappedFile) throws(CheckpointError) {
         let budget = ReadingBudget(file)

@@ -1,5 +1,5 @@
 import CDNNL
-import Synchronization
+import ForkSafety
 
 /// A convolution of channels-last pictures or clips, for oneDNN's own primitives.
 package struct ConvolutionShape: Hashable, Sendable {
@@ -55,7 +55,7 @@ package final class DirectConvolution: @unchecked Sendable {
         let shape: ConvolutionShape
         let product: ConvolutionProduct
     }
-    private static let compiled = Mutex<[Key: Compiled]>([:])
+    private static let compiled = Guarded<[Key: Compiled]>.ofProcess([:])
     private enum Compiled: @unchecked Sendable {
         case done(DirectConvolution)
         case none

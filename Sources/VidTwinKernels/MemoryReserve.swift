@@ -1,3 +1,4 @@
+import ForkSafety
 import Glibc
 
 /// Address space that is held for buffers to come, so that they are had in the middle of a

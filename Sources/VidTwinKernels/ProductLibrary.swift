@@ -1,3 +1,4 @@
+import ForkSafety
 import CDNNL
 
 /// Why a product cannot be prepared or run.

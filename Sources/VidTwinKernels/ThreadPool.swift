@@ -1,3 +1,4 @@
+import ForkSafety
 import CVidTwinKernels
 import Glibc
 import Synchronization

@@ -1,6 +1,6 @@
 import CFFmpeg
 import Glibc
-import Synchronization
+import ForkSafety
 import TensorFiles
 
 /// What libav itself writes to standard error. It is a setting of the whole process, so only a
@@ -24,7 +24,7 @@ public enum LibavMessages {
     // MARK: - The last error, as the cause of a fault
 
     /// What was said last on those threads that want to know.
-    private static let errors = Mutex<[UInt: String]>([:])
+    private static let errors = Guarded<[UInt: String]>.ofProcess([:])
 
     private static func listen() {
         av_log_set_callback { object, level, format, arguments in

@@ -1,4 +1,4 @@
-import Synchronization
+import ForkSafety
 import Testing
 import vtfilter
 
@@ -7,7 +7,7 @@ private final class Output: StreamOutput, Sendable {
     struct Full: Error {}
 
     let room: Int
-    private let state = Mutex<(items: [Int], ends: [String])>(([], []))
+    private let state = Guarded<(items: [Int], ends: [String])>(([], []))
     var items: [Int] { state.withLock { $0.items } }
     var ends: [String] { state.withLock { $0.ends } }
 
@@ -35,7 +35,7 @@ private final class Input: StreamInput, Sendable {
     struct Missing: Error {}
 
     let isThere: Bool
-    let calls = Mutex<[String]>([])
+    let calls = Guarded<[String]>([])
 
     init(isThere: Bool = true) { self.isThere = isThere }
 

@@ -1,3 +1,4 @@
+import ForkSafety
 import Glibc
 package import VidTwinKernels
 

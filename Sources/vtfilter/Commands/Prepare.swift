@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import Synchronization
+import ForkSafety
 import TensorFiles
 import VidTwin
 import VidTwinTraining
@@ -66,7 +66,7 @@ struct Prepare: ParsableCommand {
         let interruption = Interruption()
         let journal = try SurveyJournal("\(output).part")
         let device = Device(threads: threads?.value?.count)
-        let broken = Mutex<[String: String]>([:])
+        let broken = Guarded<[String: String]>([:])
         device.parallel(entries.count) { task, _ in
             let entry = entries[task]
             if interruption.signal != nil || journal.has(entry.name) { return }

@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import ForkSafety
 import TensorFiles
 import VidTwinTraining
 import VideoIO
@@ -8,14 +8,14 @@ import VideoIO
 final class SurveyJournal: Sendable {
     private let path: String
     private let descriptor: Int32
-    private let state: Mutex<(rows: [String: String], problem: VideoIOError?)>
+    private let state: Guarded<(rows: [String: String], problem: VideoIOError?)>
 
     init(_ path: String) throws {
         self.path = path
         let earlier =
             access(path, R_OK) == 0
             ? VideoSurvey.rows(of: try InputFile.read(path, limit: 1 << 30)) : [:]
-        state = Mutex((earlier, nil))
+        state = Guarded((earlier, nil))
         // Whole rows only are kept.
         let text = earlier.sorted { $0.key < $1.key }.map { $0.value + "\n" }.joined()
         try NewFile.write(text, to: path)

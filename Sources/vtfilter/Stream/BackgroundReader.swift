@@ -1,4 +1,4 @@
-import Synchronization
+import ForkSafety
 import VideoIO
 
 /// Reads a video on a thread of its own, ahead of whoever takes its frames.
@@ -8,7 +8,7 @@ final class BackgroundReader: StreamInput, @unchecked Sendable {
     private let reader: VideoReader  // only the thread touches it
     private let rate: Rational?
     private let gap: Double
-    private let state = Mutex<(any Error)?>(nil)
+    private let state = Guarded<(any Error)?>(nil)
     private var thread: BackgroundThread?
 
     /// Prepares reading, by time at `rate` where there is one; it runs ahead by `capacity` frames.

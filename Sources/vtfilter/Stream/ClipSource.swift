@@ -1,6 +1,6 @@
 import Glibc
 import LatentIO
-import Synchronization
+import ForkSafety
 import VidTwin
 import VideoIO
 
@@ -180,7 +180,7 @@ extension ClipSource {
         final class Outcome: @unchecked Sendable {
             var source: ClipSource?
         }
-        let first = Mutex<(any Error)?>(nil)
+        let first = Guarded<(any Error)?>(nil)
         let outcomes = urls.map { _ in Outcome() }
         @Sendable func failed(_ error: any Error) {
             first.withLock { $0 = $0 ?? error }

@@ -1,4 +1,4 @@
-import Synchronization
+import ForkSafety
 import VideoIO
 
 /// What a stream reads from on a thread of its own.
@@ -66,7 +66,7 @@ package struct StreamJob {
             throw error
         }
         let queue = BoundedQueue<Output.Item>(capacity: ahead)
-        let writeFault = Mutex<(any Error)?>(nil)
+        let writeFault = Guarded<(any Error)?>(nil)
         let writing: BackgroundThread
         defer { input?.close() }
         do {

@@ -1,4 +1,5 @@
 import Glibc
+import ForkSafety
 import Synchronization
 import TensorFiles
 package import VideoIO
@@ -21,7 +22,7 @@ package final class Interruption: Sendable {
     /// Cancelled by the first signal, so that nobody waits for input, or long for a reader.
     package let reading = Cancellation()
     private let manner: Manner
-    private let state = Mutex<Int32?>(nil)
+    private let state = Guarded<Int32?>(nil)
 
     /// Starts watching. One at a time in a process.
     ///

@@ -1,4 +1,5 @@
 import Glibc
+import ForkSafety
 import Synchronization
 
 /// Tells how far a stream has come: a line on a terminal, `key=value` lines for programs.
@@ -8,7 +9,7 @@ package final class Progress: Sendable {
         var lastReport = 0.0
     }
 
-    private let state: Mutex<State>
+    private let state: Guarded<State>
     private let start = Clock.now
     private let total: Int?
     private let showsLine: Bool
@@ -21,7 +22,7 @@ package final class Progress: Sendable {
     package init(showsLine: Bool, file: ProgressFile?, total: Int?) {
         (self.file, self.total) = (file, total)
         self.showsLine = showsLine && Progress.isTerminal
-        state = Mutex(State())
+        state = Guarded(State())
     }
 
     /// So many more frames are written.
