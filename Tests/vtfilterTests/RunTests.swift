@@ -128,7 +128,7 @@ struct RunTests {
             \(command) --steps 10 2> words; echo $?
             \(command) --steps 10 --max-bad 0.1 --logdir more 2> words2; echo $?
             grep -c 'gone\\|No such file' words; grep -c max-bad words
-            grep -c '9.mkv' words2; wc -l < more/*/metrics.jsonl
+            grep -c '9.mkv' words2; wc -l < more/*/metrics.jsonl; cat words words2 >&2
             """, in: folder)
         #expect(
             result.text.split(separator: "\n").map { $0.filter { $0 != " " } }

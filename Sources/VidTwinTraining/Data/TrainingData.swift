@@ -1,4 +1,4 @@
-import Synchronization
+import ForkSafety
 package import VidTwin
 import VideoIO
 
@@ -61,6 +61,7 @@ package final class TrainingData {
             }
             try TrainingData.check(
                 missing.count, order, options, "\(entry.name): \(entry.problem ?? "")", list)
+            named.insert(row)
             say(
                 "\(missing.count) of \(order.rows.count) videos are missing or unreadable, the first "
                     + "\(entry.name): \(entry.problem ?? "")")
@@ -131,13 +132,12 @@ package final class TrainingData {
         if epoch != badEpoch { (badEpoch, badRows) = (epoch, []) }
         for (row, problem) in clip.unreadable {
             badRows.insert(row)
-            let isNew = named.insert(row).inserted
             if !options.skipsUnreadable { throw TrainingError.data(problem) }
-            if isNew {
-                let name = list.entries[row].name
-                say((problem.contains(name) ? problem : "\(name): \(problem)") + "; passed over")
-            }
+            // One too many ends the run, which names it.
             try TrainingData.check(badRows.count, order, options, problem, list)
+            guard named.insert(row).inserted else { continue }
+            let name = list.entries[row].name
+            say((problem.contains(name) ? problem : "\(name): \(problem)") + "; passed over")
         }
     }
 
@@ -156,7 +156,7 @@ package final class TrainingData {
 /// The orders of epochs, made when they are asked for; two are kept.
 private final class EpochOrders: Sendable {
     private let order: EpochOrder
-    private let kept = Mutex<[(epoch: Int, rows: [Int])]>([])
+    private let kept = Guarded<[(epoch: Int, rows: [Int])]>([])
 
     init(_ order: EpochOrder) { self.order = order }
 

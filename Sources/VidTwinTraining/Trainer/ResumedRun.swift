@@ -37,6 +37,7 @@ struct ResumedRun {
         let parent = parts.dropLast(2).joined(separator: "/")
         let home = parts.count == 2 ? "." : parent.isEmpty ? "/" : parent
         folder = isOurs && isInRun ? RunFolder(home) : nil
+        state.options = state.options.located(below: home)
     }
 
     /// The checkpoint of a run's folder, or the file itself.

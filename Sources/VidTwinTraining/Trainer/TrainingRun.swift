@@ -87,7 +87,6 @@ package struct TrainingRun {
         var state = RunState(
             epochBatches: epochBatches, total: total, seed: seed, configuration: settings.text)
         if let resumed { state = resumed.state }
-        state.options = options.remembered
         if let resumed {
             for note in try parts.restore(from: resumed.file, state) { tell(.notice(note)) }
         }
@@ -100,13 +99,17 @@ package struct TrainingRun {
         if let own = resumed?.folder {
             folder = own
             folder.removeTemporaries()
+            state.options = options.remembered.below(own.path)
             if resumed?.isChanged ?? false {
                 try NewFile.write(settings.text, to: "\(folder.path)/config.yaml")
             }
         } else {
             folder = try RunFolder.make(
                 in: options.logs, name: options.name, configuration: settings.text
-            ) { try keeper($0).save(&state, isNamed: false, value: nil) }
+            ) {
+                state.options = options.remembered.below($0.path)
+                try keeper($0).save(&state, isNamed: false, value: nil)
+            }
         }
 
         // The data and the loop.

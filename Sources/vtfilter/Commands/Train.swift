@@ -219,13 +219,6 @@ struct Train: ParsableCommand {
         text.contains("=") && access(text, F_OK) != 0
     }
 
-    /// A file's path wherever the run goes on; one that is not there stays what it is.
-    private func absolute(_ path: String) -> String {
-        guard let resolved = path.withPathBytes({ realpath($0, nil) }) else { return path }
-        defer { free(resolved) }
-        return String(path: resolved)
-    }
-
     private func options(_ settings: TrainingSettings) -> RunOptions {
         var options = RunOptions()
         let file = settings.place.split(separator: " ").first.map(String.init) ?? "run"
@@ -239,7 +232,7 @@ struct Train: ParsableCommand {
         (told.steps, told.augmentations) = (steps, augment)
         told.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }
         (told.maximumBad, told.minimumFrames) = (maxBad, minFrames)
-        if !lpips.files.isEmpty { told.lpips = lpips.files.map(absolute) }
+        if !lpips.files.isEmpty { told.lpips = lpips.files }
         if noLossWeights { told.writesLossWeights = false }
         options.remembered = told
         return options
