@@ -83,13 +83,17 @@ private let inputs = """
     func `a signal leaves no unfinished file of any writer`(_ signal: String) {
         let result = Shell.run(
             """
-            ffmpeg -v error -f lavfi -i testsrc2=s=64x64:r=25:d=40 -pix_fmt yuv420p a.mp4
-            # In the background, a shell has its commands ignore SIGINT.
+            ffmpeg -v error -f lavfi -i testsrc2=s=64x64:r=25:d=40 -pix_fmt yuv420p one.mp4
+            ffmpeg -v error -stream_loop 50 -i one.mp4 -c copy a.mp4; rm one.mp4
+            # A shell has its commands in the background ignore SIGINT.
             try() {
-              timeout --preserve-status -s \(signal) 2 "$@"; echo $? $(ls -A | grep -c tmp)
+              env --default-signal=\(signal) "${@:2}" & p=$!
+              sleep 1; until eval "$1" || ! kill -0 $p; do sleep 0.1; done
+              kill -\(signal) $p; wait $p; echo $? $(ls -A | grep -c tmp)
             }
-            try vtfilter reconstruct -q -i a.mp4 -o o.mp4
-            try vtfilter evaluate -q a.mp4 --json o.json
+            try "grep -qs '^frame=[1-9]' said" vtfilter reconstruct -q -i a.mp4 -o o.mp4 --progress said
+            try true vtfilter evaluate -q a.mp4 --json o.json
+            rm said
             ls -A
             """)
         let code = ["INT": 130, "TERM": 143, "HUP": 129][signal] ?? 0
