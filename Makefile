@@ -98,6 +98,7 @@ test-build: test-deps
 
 check: lint build readme examples train-check abi frei0r-test filter-check fuzz-short
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
+	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
 	bash Tests/Failures/kills.sh $(BUILD)/vtfilter 4
 	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 200
@@ -116,6 +117,7 @@ debug-build: deps
 # Every request for memory, and for a thread, fails once; everything that writes is killed 100 times.
 failures: build library test-deps
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE)
+	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 3
 	bash Tests/Failures/kills.sh $(BUILD)/vtfilter 100
 
 # 2,000 clips through one process; 8 processes at once.

@@ -91,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "ForkSafety", "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO", "TensorFiles",
+                "ForkSafety", "VidTwinKernels", "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO",
+                "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -64,6 +64,7 @@ settings="--disable-everything --disable-autodetect --disable-doc --disable-netw
   --enable-indev=lavfi"
 pc=$(pkg-config --cflags --libs --modversion vidtwin)
 if [ "$(cat "$tree/.settings" 2> /dev/null)" != "$settings $pc" ]; then
+  rm -f "$tree/.settings"  # whoever is interrupted here leaves none
   # shellcheck disable=SC2086
   (cd "$tree" && ./configure $settings > configure.log 2>&1) ||
     { tail -n 20 "$tree/configure.log" >&2; exit 1; }

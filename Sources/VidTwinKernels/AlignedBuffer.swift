@@ -16,7 +16,8 @@ package final class AlignedBuffer: @unchecked Sendable {
         pointer = pages.bindMemory(to: Float.self, capacity: max(count, 1))
     }
 
-    /// - Parameter count: in floats; nil where the memory cannot be had.
+    /// - Parameter count: in floats; nil where the memory cannot be had, or nothing would be left beside it
+    ///   for small objects, whose lack of memory nobody can answer.
     package init?(count: Int) {
         let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: 4)
         guard !overflow, bytes < Int.max / 2 else { return nil }
@@ -29,9 +30,16 @@ package final class AlignedBuffer: @unchecked Sendable {
             if posix_memalign(&raw, 64, bytes) != 0 { return nil }
         }
         guard let raw else { return nil }
+        if bytes >= AlignedBuffer.small, !MemoryReserve.isAvailable(MemoryReserve.headroom) {
+            if mapped > 0 { munmap(raw, mapped) } else { free(raw) }
+            return nil
+        }
         self.count = count
         pointer = raw.bindMemory(to: Float.self, capacity: max(count, 1))
     }
+
+    /// Bytes below which what is left is not looked at.
+    private static let small = 1 << 16
 
     deinit {
         if mapped > 0 { munmap(pointer, mapped) } else { free(pointer) }

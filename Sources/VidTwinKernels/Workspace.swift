@@ -68,7 +68,7 @@ package final class Workspace {
     package func floats(_ slot: Slot, _ count: Int) -> UnsafeMutablePointer<Float> {
         guard let memory = floatsIfAny(slot, count) else {
             // Computations claim it (`Device.computing`).
-            fatalError("no memory for \(count) floats of scratch")
+            Exhaustion.end("no memory for \(count) floats of scratch")
         }
         return memory
     }

@@ -32,6 +32,7 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)  // EPIPE instead
         signal(SIGXFSZ, SIG_IGN)  // EFBIG instead
         ShrunkFile.watch()
+        NoMemory.watch()
         do {
             var command = try VTFilter.parseAsRoot(Arguments.all)
             try command.run()

@@ -1,4 +1,4 @@
-import Glibc
+import VidTwinKernels
 
 extension Configuration {
     /// A generous estimate of the memory that computing one clip takes, in bytes, weights apart.
@@ -60,10 +60,8 @@ extension Configuration {
     ///
     /// - Throws: `ModelError.memory`.
     package func checkWorkingMemory() throws {
-        let machine = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
-            by: sysconf(Int32(_SC_PAGESIZE)))
         let bytes = workingBytes
-        if !machine.overflow, machine.partialValue > 0, bytes > machine.partialValue {
+        if bytes > MachineMemory.bytes {
             throw ModelError.memory(
                 what: "a clip of \(frames) frames of \(width)x\(height) of \(path)", bytes: bytes)
         }

@@ -67,7 +67,7 @@ public final class Device: @unchecked Sendable {
         recycled.withLock { $0.dropAll() }
         guard let buffer = reserve.buffer(count: size) else {
             // Reached by what no `computing` claims: see docs/RELIABILITY.md.
-            fatalError("no memory for a tensor of \(count) floats")
+            Exhaustion.end("no memory for a tensor of \(count) floats")
         }
         return buffer
     }
@@ -157,7 +157,7 @@ extension Device {
             if running[at].failure == nil { running[at].failure = failure }
             return true
         }
-        if !isKnown { fatalError("a product failed: \(failure)") }
+        if !isKnown { Exhaustion.end("a product failed: \(failure)") }
     }
 
     /// What computations that run have claimed: all tensors, and the scratch memory that they share.

@@ -175,7 +175,7 @@ package final class TrainableValues: @unchecked Sendable {
             convolutions[key] = packed
             return packed
         } catch {
-            fatalError("packing \(name): \(error)")
+            Exhaustion.end("packing \(name): \(error)")
         }
     }
 
@@ -209,7 +209,7 @@ package final class TrainableValues: @unchecked Sendable {
             packed[direction.rawValue] = matrix
             return matrix
         } catch {
-            fatalError("packing \(name): \(error)")
+            Exhaustion.end("packing \(name): \(error)")
         }
     }
 

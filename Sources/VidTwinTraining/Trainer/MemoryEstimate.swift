@@ -1,4 +1,3 @@
-import Glibc
 import VidTwin
 
 /// What a run takes of the machine's memory, before it starts.
@@ -41,12 +40,5 @@ package struct MemoryEstimate: Sendable {
     /// All of it.
     package func bytes(recomputing: Bool) -> Int {
         weights + others + (recomputing ? recomputed : kept)
-    }
-
-    /// The machine's memory.
-    package static var machine: Int {
-        let (bytes, overflow) = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
-            by: sysconf(Int32(_SC_PAGESIZE)))
-        return overflow ? .max : bytes
     }
 }

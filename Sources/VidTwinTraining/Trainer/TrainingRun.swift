@@ -1,6 +1,7 @@
 import Glibc
 import TensorFiles
 package import VidTwin
+import VidTwinKernels
 
 /// Builds a run from its configuration: weights, optimizers, data, folder; anew, or as a checkpoint
 /// left it.
@@ -176,7 +177,7 @@ package struct TrainingRun {
         let count = shapes.filter { !$0.key.contains("pos_embed") }
             .reduce(0) { $0 + $1.value.reduce(1, *) }
         let estimate = MemoryEstimate(settings, weightCount: count)
-        let machine = MemoryEstimate.machine
+        let machine = MachineMemory.bytes
         own.recomputesBlocks =
             options.recomputing == .on
             || options.recomputing == .auto
@@ -184,8 +185,8 @@ package struct TrainingRun {
         let bytes = estimate.bytes(recomputing: own.recomputesBlocks)
         if bytes > machine {
             throw ModelError.memory(
-                what: "training with batches of \(settings.batchSize) (of the machine's "
-                    + "\(machine >> 20) MB; a smaller data.params.batch_size takes less)",
+                what: "training with batches of \(settings.batchSize) (of the "
+                    + "\(machine >> 20) MB that this process may have; a smaller data.params.batch_size takes less)",
                 bytes: bytes)
         }
         tell(

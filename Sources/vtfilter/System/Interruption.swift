@@ -1,5 +1,5 @@
-import Glibc
 import ForkSafety
+import Glibc
 import Synchronization
 import TensorFiles
 package import VideoIO
