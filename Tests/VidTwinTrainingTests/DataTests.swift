@@ -261,12 +261,15 @@ struct DataTests {
         Fixtures.write([1, 2, 3], to: "\(folder)/bad.mkv")
         let list = try list(folder, ["1.mkv", "bad.mkv", "2.mkv", "3.mkv"])
         let data = ValidationData(list, DataOptions(format: format), batchClips: 2, seed: 0)
-        var (counts, said): ([Int], [String]) = ([], [])
+        var (counts, said, shown): ([Int], [String], [String]) = ([], [], [])
         try data.each(on: Device(threads: 1), unreadable: { name, _ in said.append(name) }) {
-            counts.append($0.dim(0))
+            clips, names in
+            counts.append(clips.dim(0))
+            shown += names
             return true
         }
         #expect(counts == [2, 1] && said == ["bad.mkv"])
+        #expect(shown == ["1.mkv", "2.mkv", "3.mkv"])
     }
 
     @Test(arguments: [

@@ -39,8 +39,11 @@ package final class TrainingData {
     private var badEpoch = -1
     private var named: Set<Int> = []
     private var short: Set<String> = []
+    private var passedOver: Set<Int> = []
     /// Told a sentence when something is wrong with a video.
     private let say: (String) -> Void
+    /// Told each video that is not used, and why.
+    private let refuse: (_ video: String, _ problem: String) throws -> Void
     /// Seconds that training waited for clips since `takeWaited`.
     private var waited = 0.0
 
@@ -49,9 +52,11 @@ package final class TrainingData {
     /// - Throws: `TrainingError.data` where too many are missing.
     package init(
         _ list: VideoList, _ order: EpochOrder, _ options: DataOptions, clipsAhead: Int,
-        from first: Int, until end: Int, say: @escaping (String) -> Void
+        from first: Int, until end: Int, say: @escaping (String) -> Void,
+        refuse: @escaping (_ video: String, _ problem: String) throws -> Void = { _, _ in }
     ) throws {
         (self.list, self.order, self.options, self.say) = (list, order, options, say)
+        self.refuse = refuse
         place = first * order.batchClips
         let missing = order.rows.filter { list.entries[$0].problem != nil }
         if let row = missing.first {
@@ -61,6 +66,9 @@ package final class TrainingData {
             }
             try TrainingData.check(
                 missing.count, order, options, "\(entry.name): \(entry.problem ?? "")", list)
+            for row in missing {
+                try refuse(list.entries[row].name, list.entries[row].problem ?? "")
+            }
             named.insert(row)
             say(
                 "\(missing.count) of \(order.rows.count) videos are missing or unreadable, the first "
@@ -133,11 +141,15 @@ package final class TrainingData {
         for (row, problem) in clip.unreadable {
             badRows.insert(row)
             if !options.skipsUnreadable { throw TrainingError.data(problem) }
+            try refuse(list.entries[row].name, problem)
             // One too many ends the run, which names it.
             try TrainingData.check(badRows.count, order, options, problem, list)
             guard named.insert(row).inserted else { continue }
             let name = list.entries[row].name
             say((problem.contains(name) ? problem : "\(name): \(problem)") + "; passed over")
+        }
+        for row in clip.tooShort where passedOver.insert(row).inserted {
+            try refuse(list.entries[row].name, "fewer than \(options.minimumFrames) frames")
         }
     }
 

@@ -22,14 +22,14 @@ package struct ValidationData {
     /// Number of videos.
     package var count: Int { rows.count }
 
-    /// Calls `body` with batches of clips `[B, T, H, W, 3]`, the last one perhaps smaller, at most
-    /// `batches` of them; what cannot be read is left out and told to `unreadable`.
+    /// Calls `body` with batches of clips `[B, T, H, W, 3]` and their names, the last one perhaps smaller,
+    /// at most `batches` of them; what cannot be read is left out and told to `unreadable`.
     ///
     /// - Throws: `TrainingError.data` where nothing could be read, or none may be left out; what
     ///   `body` throws.
     package func each(
-        batches: Int? = nil, on device: Device, unreadable say: (String, String) -> Void,
-        _ body: (Tensor) throws -> Bool
+        batches: Int? = nil, on device: Device, unreadable say: (String, String) throws -> Void,
+        _ body: (_ clips: Tensor, _ names: [String]) throws -> Bool
     ) throws {
         let rows = Array(self.rows.prefix(batches.map { $0 * batchClips } ?? .max))
         let start = ClipStart.frame(options.startFrame ?? 0)
@@ -38,7 +38,7 @@ package struct ValidationData {
             workers: min(options.workers, 4), capacity: 2 * batchClips
         ) { place, attempt in attempt == 0 ? (rows[place], start, ClipView()) : nil }
         defer { loader.close() }
-        var (waiting, read): ([[UInt8]], Int) = ([], 0)
+        var (waiting, names, read): ([[UInt8]], [String], Int) = ([], [], 0)
         let f = options.format
         func compute() throws -> Bool {
             if waiting.isEmpty { return true }
@@ -46,22 +46,24 @@ package struct ValidationData {
             for (index, bytes) in waiting.enumerated() {
                 unitPixels(bytes, into: clips, at: index * f.byteCount)
             }
-            waiting = []
-            return try body(clips)
+            defer { (waiting, names) = ([], []) }
+            return try body(clips, names)
         }
         while let (loaded, _) = loader.next() {
             for (row, problem) in loaded.unreadable {
                 if !options.skipsUnreadable { throw TrainingError.data(problem) }
-                say(list.entries[row].name, problem)
+                try say(list.entries[row].name, problem)
             }
             if let clip = loaded.clip {
                 waiting.append(clip.bytes)
+                names.append(loaded.name ?? "")
                 read += 1
             }
             if waiting.count == batchClips, try !compute() { return }
         }
         if try !compute() { return }
-        if read == 0 {
+        // Of a few batches none may be readable; of all of them one must.
+        if read == 0, rows.count == self.rows.count {
             throw TrainingError.data("\(list.place): no video of the validation could be read")
         }
     }

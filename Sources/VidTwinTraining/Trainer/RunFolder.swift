@@ -13,6 +13,8 @@ package struct RunFolder: Sendable {
     package var last: String { "\(checkpoints)/last.ckpt" }
     package var metrics: String { "\(path)/metrics.jsonl" }
     package var model: String { "\(path)/model.safetensors" }
+    package var report: String { "\(path)/report.html" }
+    package var refused: String { "\(path)/refused.csv" }
 
     /// Makes a run's folder below `logs`, named by the time and `name`. It has a hidden name until
     /// `fill` has put into it what makes it a run.

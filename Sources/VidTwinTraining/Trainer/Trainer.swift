@@ -45,7 +45,7 @@ package final class Trainer {
     package enum Event {
         /// A batch is done: number, terms of the log, clips a second, share of time waited for data.
         case batch(Int, terms: [String: Double], clipsPerSecond: Double, waited: Double)
-        case validated(Int, [(String, Double)])
+        case validated(Int, [(String, Double)], ShownClips)
         case saved(Int, path: String)
         case notice(String)
         case warning(String)
@@ -63,6 +63,7 @@ package final class Trainer {
     private let events: RunEvents?
     private let device: Device
     private let requests: Requests
+    private let refuse: (_ video: String, _ problem: String) throws -> Void
     private let tell: (Event) -> Void
     /// The last validation, for the monitored term of the checkpoint that follows it.
     private var monitored: Double?
@@ -73,11 +74,14 @@ package final class Trainer {
         _ plan: Plan, state: RunState, keeper: CheckpointKeeper, data: TrainingData,
         validation: Validation?, metrics: MetricsLog, events: RunEvents? = nil,
         on device: Device,
-        requests: Requests = Requests(), tell: @escaping (Event) -> Void
+        requests: Requests = Requests(),
+        refuse: @escaping (_ video: String, _ problem: String) throws -> Void = { _, _ in },
+        tell: @escaping (Event) -> Void
     ) {
         (self.plan, self.state, self.keeper, self.data) = (plan, state, keeper, data)
         (self.validation, self.metrics, self.device) = (validation, metrics, device)
         (self.requests, self.tell, self.events) = (requests, tell, events)
+        self.refuse = refuse
     }
 
     private var checkpoint: RunCheckpoint { keeper.checkpoint }
@@ -254,12 +258,16 @@ package final class Trainer {
     private func validateIfDue() throws -> Bool {
         guard isValidationDue, let validation else { return true }
         let active = plan.active(state.batch - 1)
+        var shown = ShownClips()
         func once(_ prefix: String) throws -> [(String, Double)]? {
-            try validation.run(
-                active: active, unreadable: sayUnreadable, isStopped: requests.isStopped
-            ).map {
-                TermNames.ordered($0.terms, TermNames.validation, prefix: prefix)
+            guard
+                let result = try validation.run(
+                    active: active, unreadable: sayUnreadable, isStopped: requests.isStopped)
+            else { return nil }
+            if prefix == (checkpoint.average == nil ? "val/" : "val_ema/") {
+                shown = try result.extremes.shown(by: checkpoint.computation)
             }
+            return TermNames.ordered(result.terms, TermNames.validation, prefix: prefix)
         }
         guard var terms = try once("val/") else { return false }
         if let average = checkpoint.average {
@@ -284,7 +292,7 @@ package final class Trainer {
         }
         try metrics.write(batch: state.batch - 1, terms)
         try events?.validation(state.batch, terms)
-        tell(.validated(state.batch - 1, terms))
+        tell(.validated(state.batch - 1, terms, shown))
         since = (monotonicSeconds(), 0)
         _ = data.takeWaited()
         return true
@@ -295,8 +303,9 @@ package final class Trainer {
         tell(.saved(state.batch, path: keeper.folder.last))
     }
 
-    private func sayUnreadable(_ name: String, _ problem: String) {
+    private func sayUnreadable(_ name: String, _ problem: String) throws {
         guard unreadable.insert(name).inserted else { return }
+        try refuse(name, problem)
         tell(
             .warning("validation: \(problem.contains(name) ? "" : "\(name): ")\(problem); left out")
         )

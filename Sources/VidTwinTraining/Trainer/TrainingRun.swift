@@ -9,6 +9,8 @@ package struct TrainingRun {
     package let trainer: Trainer
     package let folder: RunFolder
     package let device: Device
+    /// Videos that it does not use.
+    package let refused: RefusedVideos
     /// Number of weights of the model.
     package let weightCount: Int
 
@@ -114,10 +116,13 @@ package struct TrainingRun {
         }
 
         // The data and the loop.
+        let refused = try RefusedVideos(folder.refused)
+        self.refused = refused
         let data = try TrainingData(
             list, order(seed), settings.training.options,
             clipsAhead: settings.training.options.prefetch * settings.batchSize,
-            from: state.batch, until: end, say: { tell(.warning($0)) })
+            from: state.batch, until: end, say: { tell(.warning($0)) },
+            refuse: { try refused.add("train", $0, $1) })
         var validation: Validation?
         if let validationList, let videos = settings.validation {
             let limit = settings.validationLimit.map {
@@ -135,7 +140,7 @@ package struct TrainingRun {
             metrics: try MetricsLog(folder.metrics, before: state.batch),
             events: options.writesEvents ? try RunEvents(folder, settings.pictures) : nil,
             on: device,
-            requests: requests, tell: tell)
+            requests: requests, refuse: { try refused.add("validation", $0, $1) }, tell: tell)
     }
 
     private static func start(

@@ -6,6 +6,8 @@ package struct ValidationResult {
     package var terms: [String: Double] = [:]
     /// Clips.
     package var clips = 0
+    /// The best and the worst of them.
+    package var extremes = ClipExtremes()
 }
 
 /// Computes a validation.
@@ -23,12 +25,12 @@ package struct Validation {
     /// - Throws: the errors of reading and computing.
     package func run(
         batches: Int? = nil, active: (generator: Bool, discriminator: Bool),
-        unreadable: (String, String) -> Void, isStopped: () -> Bool
+        unreadable: (String, String) throws -> Void, isStopped: () -> Bool
     ) throws -> ValidationResult? {
         let evaluator = Evaluator(device: device, lpips: nil)
         var (sums, counts): ([String: Double], [String: Double]) = ([:], [:])
-        var (clips, stopped) = (0, false)
-        try data.each(batches: batches, on: device, unreadable: unreadable) { batch in
+        var (clips, stopped, extremes) = (0, false, ClipExtremes())
+        try data.each(batches: batches, on: device, unreadable: unreadable) { batch, names in
             let count = batch.dim(0)
             let (terms, reconstruction) = try computation.validate(
                 batch, generatorActive: active.generator,
@@ -44,6 +46,13 @@ package struct Validation {
                     counts[name, default: 0] += 1
                 }
             }
+            if let scores {
+                let frames = batch.dim(1)
+                for (index, name) in names.enumerated() {
+                    let own = scores[index * frames..<(index + 1) * frames]
+                    extremes.look(at: index, of: batch, name: name, own)
+                }
+            }
             clips += count
             stopped = isStopped()
             return !stopped
@@ -51,7 +60,7 @@ package struct Validation {
         if stopped { return nil }
         return ValidationResult(
             terms: sums.reduce(into: [:]) { $0[$1.key] = $1.value / (counts[$1.key] ?? 1) },
-            clips: clips)
+            clips: clips, extremes: extremes)
     }
 
     /// Clips `[B, T, H, W, 3]` as frames in 0…1.

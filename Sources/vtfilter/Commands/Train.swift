@@ -157,8 +157,10 @@ struct Train: ParsableCommand {
             total: trainer.plan.end, epochBatches: trainer.state.epochBatches,
             logEvery: trainer.plan.logEvery)
         listener.progress = progress
+        listener.page = TrainingPage(settings, run)
         defer { progress.end() }
         let end = try trainer.run()
+        listener.ended()
         if end == .stopped, let signal = interruption.signal {
             Log.notice(
                 "stopped after batch \(trainer.state.batch); go on with: vtfilter train --resume "

@@ -1,49 +1,18 @@
-import FoundationEssentials
 import TensorFiles
 import VidTwin
 
-/// The page: one file, no network, light and dark, for desktop and phone.
+/// The page of an evaluation.
 struct EvaluationReport {
     let document: EvaluationDocument
     let moments: Moments
 
     var html: HTML {
-        """
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta http-equiv="Content-Security-Policy" content="\(HTML(markup: policy))">
-        <link rel="icon" href="data:,">
-        <title>VidTwin evaluation: \(title)</title>
-        <style>
-        \(HTML(markup: ReportStyle.css))
-        </style>
-        </head>
-        <body>
-        <main>
-        <header><h1>\(title)</h1><p>\(subtitle)</p></header>
-        \(cards)
-        \(failures)
-        \(momentSections)
-        \(distributions)
-        \(videoTable)
-        \(curves)
-        \(about)
-        </main>
-        <script>\(HTML(markup: ReportStyle.script))</script>
-        </body>
-        </html>
-
-        """
-    }
-
-    /// What a browser may do with the page: show it, and run the one script that is its own.
-    private var policy: String {
-        let digest = Data(FileDigest.bytes(of: ReportStyle.script)).base64EncodedString()
-        return "default-src 'none'; script-src 'sha256-\(digest)'; style-src 'unsafe-inline'; "
-            + "img-src data:; base-uri 'none'; form-action 'none'"
+        ReportPage(
+            title: "VidTwin evaluation: \(title)", heading: "\(title)", subtitle: "\(subtitle)",
+            body: [
+                cards, failures, momentSections, distributions, videoTable, curves, about,
+            ].joined(separator: "\n")
+        ).html
     }
 
     // MARK: - What is shown
@@ -117,28 +86,28 @@ struct EvaluationReport {
             func number(_ value: Double?) -> String {
                 value.map { Clock.decimal($0, digits: metric.digits) } ?? "–"
             }
-            out += "<section class=card><h2>\(metric.name) <span>\(metric.better)</span></h2>"
-            out += "<div class=big>\(metric.text(document.pooled.overVideos))"
-            out += "<small>\(metric.unit)</small></div><div class=soft>mean over videos</div><dl>"
-            for (name, value) in [
-                ("over clips, as published", metric.text(document.pooled.overClips)),
-                ("over frames", metric.text(document.pooled.overFrames)),
-                ("lowest frame", number(values.min())), ("highest frame", number(values.max())),
-            ] {
-                out += "<dt>\(name)</dt><dd>\(value)</dd>"
-            }
-            out += "</dl></section>"
+            out += ReportPage.card(
+                "\(metric.name) <span>\(metric.better)</span>",
+                metric.text(document.pooled.overVideos), unit: metric.unit,
+                note: "mean over videos",
+                [
+                    ("over clips, as published", metric.text(document.pooled.overClips)),
+                    ("over frames", metric.text(document.pooled.overFrames)),
+                    ("lowest frame", number(values.min())),
+                    ("highest frame", number(values.max())),
+                ])
         }
         if let model = document.model {
-            out += "<section class=card><h2>Compression</h2>"
-            out += "<div class=big>\(Clock.decimal(100 * model.compressionRate, digits: 3))"
-            out += "<small>%</small></div><div class=soft>of the numbers in a clip</div><dl>"
-            out += "<dt>numbers a clip</dt><dd>\(model.latentNumbersPerClip)</dd>"
             let ratio = Clock.decimal(1 / max(model.compressionRate, 1e-9), digits: 0)
-            out += "<dt>ratio</dt><dd>1 : \(ratio)</dd>"
-            out += "<dt>latents</dt><dd>\(document.options.latents ?? "mean")</dd>"
             let millions = Clock.decimal(Double(model.weights) / 1e6, digits: 1)
-            out += "<dt>weights</dt><dd>\(millions) M</dd></dl></section>"
+            out += ReportPage.card(
+                "Compression", Clock.decimal(100 * model.compressionRate, digits: 3), unit: "%",
+                note: "of the numbers in a clip",
+                [
+                    ("numbers a clip", "\(model.latentNumbersPerClip)"),
+                    ("ratio", "1 : \(ratio)"), ("latents", document.options.latents ?? "mean"),
+                    ("weights", "\(millions) M"),
+                ])
         }
         return out + "</div>"
     }
@@ -191,8 +160,7 @@ struct EvaluationReport {
     private func figure(_ moment: Moment, by metric: String) -> HTML {
         let titles = [sides.0, sides.1, "difference ×2"]
         let pictures = zip(moment.pictures, titles).map { jpeg, title -> HTML in
-            let source = HTML(markup: "data:image/jpeg;base64,\(Data(jpeg).base64EncodedString())")
-            return "<span><i>\(title)</i><img alt=\"\(title)\" src=\"\(source)\"></span>"
+            "<span><i>\(title)</i><img alt=\"\(title)\" src=\"\(ReportPage.source(jpeg))\"></span>"
         }.joined()
         let scores = metrics.map { one -> HTML in
             let text: HTML =

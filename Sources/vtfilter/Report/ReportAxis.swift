@@ -5,7 +5,8 @@ struct ReportAxis {
     let low: Double
     let high: Double
     let ticks: [Double]
-    private let digits: Int
+    /// Of a tick, behind the point.
+    let digits: Int
 
     /// An axis that covers `low` to `high` with about `wanted` intervals, none below `least`.
     init(_ low: Double, _ high: Double, wanted: Double = 4, least: Double = 1e-6) {

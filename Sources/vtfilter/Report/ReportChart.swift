@@ -85,18 +85,19 @@ struct ReportChart {
         return "<line class=mean x1=\"\(place)\" y1=\"0\" x2=\"\(place)\" y2=\"100\"/>"
     }
 
-    private func figure(
+    /// A plot with its axes; `above` stands beside the name, `marks` over the plot.
+    func figure(
         _ up: ReportAxis, _ across: ReportAxis, body: HTML, vertical: String, horizontal: String,
-        reading: String, data: HTML = ""
+        reading: String, data: HTML = "", above: HTML = "", marks: HTML = ""
     ) -> HTML {
         let grid = up.ticks.map { tick -> HTML in
             let y = Self.number(100 - up.place(tick))
             return "<line class=axis x1=\"0\" y1=\"\(y)\" x2=\"100\" y2=\"\(y)\"/>"
         }.joined()
         return """
-            <figure class=chart\(data)><figcaption><b>\(name)</b> <span class=soft>\(note)</span>\
+            <figure class=chart\(data)><figcaption><b>\(name)</b> <span class=soft>\(note)</span>\(above)\
             <output>\(reading)</output></figcaption>
-            <div class=plot><div class=unit>\(vertical)</div><div class=y>\(up.labels(side: "bottom"))</div>
+            <div class=plot><div class=unit>\(vertical)</div>\(marks)<div class=y>\(up.labels(side: "bottom"))</div>
             <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" \
             aria-label="\(name): \(reading)">\(grid)\(body)</svg>
             <div class=x>\(across.labels(side: "left"))</div></div>

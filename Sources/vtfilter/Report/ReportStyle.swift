@@ -3,10 +3,11 @@ enum ReportStyle {
     static let css = """
         :root { color-scheme: light dark; --ink: #1a1d21; --soft: #59626e; --paper: #f4f5f7;
           --card: #fff; --line: #dfe3e8; --accent: #0b5cad; --bar: #5b9bd8; --band: #0b5cad2e;
-          --bad: #a8321f; --bad-back: #fdeeea; }
+          --bad: #a8321f; --bad-back: #fdeeea; --other: #b3541e; }
         @media (prefers-color-scheme: dark) { :root { --ink: #e8ebef; --soft: #a0a9b5;
           --paper: #101317; --card: #191d23; --line: #313841; --accent: #7bb8f5; --bar: #4183c4;
-          --band: #7bb8f53d; --bad: #ff9d8a; --bad-back: #35201d; } }
+          --band: #7bb8f53d; --bad: #ff9d8a; --bad-back: #35201d;
+          --other: #f0a35e; } }
         * { box-sizing: border-box; }
         html { -webkit-text-size-adjust: 100%; }
         body { margin: 0; background: var(--paper); color: var(--ink);
@@ -52,8 +53,8 @@ enum ReportStyle {
         .x span { top: .35rem; transform: translateX(-50%); line-height: 1; }
         .x span:last-child { transform: translateX(-100%); }
         .x span:first-child { transform: none; }
-        .unit { grid-column: 1 / 3; padding-left: .3rem; line-height: 1; }
-        .x { grid-column: 2; }
+        .unit { grid-area: 1 / 1 / 2 / 3; padding-left: .3rem; line-height: 1; }
+        .y { grid-area: 2 / 1; } .plot svg { grid-area: 2 / 2; } .x { grid-area: 3 / 2; }
         .across { text-align: right; font-size: .75rem; color: var(--soft); }
         .plot svg { width: 100%; height: 100%; display: block; overflow: visible; }
         .axis { stroke: var(--line); stroke-width: 1; vector-effect: non-scaling-stroke; }
@@ -62,6 +63,27 @@ enum ReportStyle {
         .bar { fill: var(--bar); } .band { fill: var(--band); }
         .curve { fill: none; stroke: var(--accent); stroke-width: 1.75; stroke-linejoin: round;
           vector-effect: non-scaling-stroke; }
+        .k1 { --accent: var(--other); } .curve.k1 { stroke-dasharray: 6 3; }
+        .band.k1 { fill: var(--other); opacity: .2; }
+        .dots { fill: none; stroke: var(--accent); stroke-width: 5; stroke-linecap: round;
+          vector-effect: non-scaling-stroke; }
+        .keys { display: flex; flex-wrap: wrap; gap: 0 .9rem; }
+        .key::before { content: ""; display: inline-block; width: 1.3rem; vertical-align: middle;
+          border-top: 2px solid var(--accent); margin-right: .35rem; }
+        .key.k1::before { border-top-style: dashed; }
+        .marks { grid-area: 1 / 2; position: relative; line-height: 1; }
+        .marks span { position: absolute; white-space: nowrap; padding: 0 .3rem; color: var(--ink); }
+        .clips { display: grid; gap: 1rem; }
+        .films { display: grid; grid-template-columns: repeat(4, 1fr); gap: 2px; width: 100%;
+          padding: 0; border: 0; background: none; font: inherit; cursor: pointer; }
+        .films > span { display: block; min-width: 0; }
+        .films i { display: block; font-style: normal; font-size: .75rem; color: var(--soft);
+          line-height: 1; padding: .6rem .2rem .5rem; }
+        .film { display: block; overflow: hidden; }
+        .film img { display: block; width: 100%; animation: film var(--time) steps(var(--frames)) infinite; }
+        @keyframes film { to { transform: translateY(-100%); } }
+        .films[aria-pressed=true] img { animation-play-state: paused; }
+        pre { overflow-x: auto; font-size: .8rem; line-height: 1.45; margin: 0 0 1rem; }
         .by { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .6rem; }
         .by button { font: inherit; font-size: .9rem; color: var(--ink); background: var(--card);
           border: 1px solid var(--line); border-radius: 2rem; padding: .3rem .95rem; cursor: pointer; }
@@ -102,6 +124,7 @@ enum ReportStyle {
           tbody tr:last-child { border-bottom: 0; }
           th, td { padding: .25rem .4rem; border-bottom: 0; font-size: .9rem; }
           td:first-child, th:first-child { grid-column: 1 / -1; }
+          .films { grid-template-columns: 1fr 1fr; }
           .about { grid-template-columns: 1fr; gap: 0; } .about dd { margin-bottom: .5rem; } }
         """
 
@@ -131,26 +154,36 @@ enum ReportStyle {
         };
         for (const triple of document.querySelectorAll('.triple')) triple.onclick = () =>
           triple.setAttribute('aria-expanded', triple.getAttribute('aria-expanded') !== 'true');
+        // Moving pictures stand still when they are touched, or where less movement is wanted.
+        for (const films of document.querySelectorAll('.films')) {
+          const hold = still => films.setAttribute('aria-pressed', still);
+          films.onclick = () => hold(films.getAttribute('aria-pressed') !== 'true');
+          if (matchMedia('(prefers-reduced-motion: reduce)').matches) hold(true);
+        }
         for (const link of document.querySelectorAll('td a')) link.onclick = () => {
           document.getElementById(link.hash.slice(1)).open = true;
         };
         for (const chart of document.querySelectorAll('.chart[data-last]')) {
           const [svg, output] = [chart.querySelector('svg'), chart.querySelector('output')];
-          const points = chart.querySelector('.curve').getAttribute('points').split(' ')
-            .map(point => point.split(',').map(Number));
-          const { low, high, last, digits } = chart.dataset, reading = output.textContent;
+          const curves = [...chart.querySelectorAll('.curve')].map(curve => [curve.dataset.name,
+            curve.getAttribute('points').split(' ').map(point => point.split(',').map(Number))]);
+          const { low, high, last, digits, word = 'frame' } = chart.dataset;
+          const reading = output.textContent;
           const cursor = document.createElementNS('http://www.w3.org/2000/svg', 'line');
           cursor.setAttribute('class', 'cursor');
           svg.onpointermove = event => {
             const box = svg.getBoundingClientRect();
             const at = (event.clientX - box.left) / box.width * 100;
             const near = (a, b) => Math.abs(a[0] - at) <= Math.abs(b[0] - at) ? a : b;
-            const [x, y] = points.reduce(near);
+            const found = curves.map(([name, points]) => [name, ...points.reduce(near)]);
+            const x = found.map(([, x]) => [x]).reduce(near)[0];
             for (const [name, value] of [['x1', x], ['x2', x], ['y1', 0], ['y2', 100]])
               cursor.setAttribute(name, value);
             svg.append(cursor);
-            const value = +low + (100 - y) / 100 * (high - low);
-            output.textContent = `frame ${Math.round(x / 100 * last)}: ${value.toFixed(digits)}`;
+            const values = found.filter(one => one[1] === x).map(([name, , y]) =>
+              (curves.length > 1 ? `${name} ` : '')
+              + (+low + (100 - y) / 100 * (high - low)).toFixed(digits));
+            output.textContent = `${word} ${Math.round(x / 100 * last)}: ${values.join(', ')}`;
           };
           svg.onpointerleave = () => { cursor.remove(); output.textContent = reading; };
         }

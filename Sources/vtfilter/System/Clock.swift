@@ -8,6 +8,15 @@ package enum Clock {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
+    /// `2026-01-31 23:59`, local time.
+    static var localTime: String {
+        var (now, parts) = (time(nil), tm())
+        localtime_r(&now, &parts)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min))"
+    }
+
     /// Two digits after the point.
     static func format(_ seconds: Double) -> String { decimal(seconds, digits: 2) }
 
