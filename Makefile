@@ -91,8 +91,9 @@ test: test-build
 cpu-levels: test-build
 	SWIFT="$(SWIFT)" bash .ci/cpu-levels
 
+# By its name: `--build-tests` also compiles every tool of the packages used, protobuf's compiler among them.
 test-build: test-deps
-	@set -o pipefail; $(SWIFT) build -c release --build-tests 2>&1 | tee .build-log; \
+	@set -o pipefail; $(SWIFT) build -c release --product vidtwinPackageTests 2>&1 | tee .build-log; \
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
