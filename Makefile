@@ -163,6 +163,7 @@ train-check: build .build-train/ready
 	PATH="$(CURDIR)/$(BUILD):$$PATH" .build-train/bin/python Tests/Training/pytorch.py \
 	  "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
 	.build-train/bin/python Tests/Training/events.py "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
+	.build-train/bin/python Tests/Training/offline_run.py "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
 	PATH="$(CURDIR)/$(BUILD):$$PATH" bash Tests/Training/learns.sh "$(CURDIR)"
 
 .build-train/ready: Tests/Training/requirements.txt | test-deps

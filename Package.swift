@@ -85,7 +85,7 @@ let package = Package(
                 "VideoIO",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            exclude: ["Logs/events.proto"],
+            exclude: ["Logs/events.proto", "Logs/wandb.proto"],
             swiftSettings: strict),
 
         .executableTarget(

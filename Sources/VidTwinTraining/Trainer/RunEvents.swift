@@ -1,7 +1,8 @@
 import TensorFiles
 package import VidTwin
 
-/// What a run shows beside its numbers: TensorBoard's event file, pictures of clips, histograms.
+/// What a run shows beside its numbers: TensorBoard's event file and W&B's log, pictures of clips,
+/// histograms.
 package final class RunEvents {
     /// When pictures and histograms come, and of what.
     package struct Pictures: Equatable, Sendable {
@@ -15,16 +16,29 @@ package final class RunEvents {
         package init() {}
     }
 
-    private let events: EventFile
+    private let events: EventFile?
+    private let wandb: WandbRun?
     private let folder: RunFolder
     private let pictures: Pictures
     /// The clips before those of a picture: for the dynamics of another.
     private var others: Tensor?
 
+    /// Writes for TensorBoard and to a run of W&B's, where they are wanted.
+    ///
     /// - Throws: `CheckpointError.unwritable`.
-    package init(_ folder: RunFolder, _ pictures: Pictures) throws {
-        (self.folder, self.pictures) = (folder, pictures)
-        events = try EventFile(in: "\(folder.path)/tensorboard")
+    package init(
+        _ folder: RunFolder, _ pictures: Pictures, writesEvents: Bool, wandb: WandbRun?
+    ) throws {
+        (self.folder, self.pictures, self.wandb) = (folder, pictures, wandb)
+        events = writesEvents ? try EventFile(in: "\(folder.path)/tensorboard") : nil
+    }
+
+    /// The program ends, with this status.
+    package func finish(status: Int) throws { try wandb?.finish(status: status) }
+
+    private func write(_ step: Int, _ values: [(String, Double)]) throws {
+        try events?.write(step: step, values.map { ($0.0, .scalar($0.1)) })
+        try wandb?.add(step: step, values)
     }
 
     /// Whether pictures are made when so many batches are done.
@@ -32,27 +46,27 @@ package final class RunEvents {
 
     /// Adds the terms of a batch, as the log has them, by the names of the reference's run.
     package func batch(_ done: Int, epoch: Int, _ terms: [(String, Double)]) throws {
-        try events.write(
-            step: done,
+        try write(
+            done,
             terms.map { name, value in
                 let isOurs = TermNames.ours.contains(String(name.dropFirst("train/".count)))
                 let isTerm = name.hasPrefix("train/") && !isOurs
-                return (isTerm ? "\(name)_step" : name, .scalar(value))
-            } + [("epoch", .scalar(Double(epoch)))])
+                return (isTerm ? "\(name)_step" : name, value)
+            } + [("epoch", Double(epoch))])
     }
 
     /// Adds the means of an epoch.
     package func epoch(_ done: Int, _ means: [(String, Double)]) throws {
-        try events.write(step: done, means.map { ("\($0.0)_epoch", .scalar($0.1)) })
+        try write(done, means.map { ("\($0.0)_epoch", $0.1) })
     }
 
     /// Adds a validation.
     package func validation(_ done: Int, _ terms: [(String, Double)]) throws {
-        try events.write(
-            step: done,
+        try write(
+            done,
             terms.map { name, value in
                 let isScore = name.hasSuffix("/psnr") || name.hasSuffix("/ssim")
-                return (isScore ? "\(name)_epoch" : name, .scalar(value))
+                return (isScore ? "\(name)_epoch" : name, value)
             })
     }
 
@@ -69,9 +83,12 @@ package final class RunEvents {
         let samples = try computation.samples(of: shown)
         for (name, clips) in samples.clips {
             let picture = try PNGPicture(clips, columns: pictures.columns)
+            try wandb?.add(step: state.batch, "train/\(name)", picture)
+            guard let events else { continue }
             try events.write(step: state.batch, [("train/\(name)", .picture(picture))])
             try folder.write(picture, "train", name, state)
         }
+        guard let events else { return }
         var histograms = samples.latents.map { name, values in
             var histogram = ValueHistogram()
             values.withPointer {

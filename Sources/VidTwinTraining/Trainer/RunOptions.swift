@@ -18,6 +18,8 @@ package struct RunOptions {
     package var threads: Int?
     /// Whether TensorBoard's files and pictures are written.
     package var writesEvents = true
+    /// Where W&B shows the run, for which a log is written; nil without.
+    package var wandb: WandbRun.Place?
 
     package init() {}
 

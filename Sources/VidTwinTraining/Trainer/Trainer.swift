@@ -86,6 +86,11 @@ package final class Trainer {
 
     private var checkpoint: RunCheckpoint { keeper.checkpoint }
 
+    /// Tells the logs that the program ends, with this status.
+    ///
+    /// - Throws: `CheckpointError.unwritable`.
+    package func finishLogs(status: Int) throws { try events?.finish(status: status) }
+
     /// Trains to the end.
     ///
     /// - Throws: `TrainingError.nonFinite` after three batches in a row without a step; the errors of

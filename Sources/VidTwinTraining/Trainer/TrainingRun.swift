@@ -9,6 +9,8 @@ package struct TrainingRun {
     package let trainer: Trainer
     package let folder: RunFolder
     package let device: Device
+    /// The folder of what W&B may be given.
+    package let wandbFolder: String?
     /// Videos that it does not use.
     package let refused: RefusedVideos
     /// Number of weights of the model.
@@ -133,12 +135,23 @@ package struct TrainingRun {
                     validationList, videos.options, batchClips: settings.batchSize, limit: limit,
                     seed: seed), objective, on: device)
         }
+        var wandb: WandbRun?
+        if let place = options.wandb {
+            wandb = try WandbRun(
+                in: "\(folder.path)/wandb", place,
+                WandbRun.About(settings, folder, seed: seed, total: total),
+                producer: "vtfilter \(Release.version)")
+        }
+        wandbFolder = wandb?.folder
         self.device = device
         weightCount = objective.model.parameterCount
         trainer = Trainer(
             plan, state: state, keeper: keeper(folder), data: data, validation: validation,
             metrics: try MetricsLog(folder.metrics, before: state.batch),
-            events: options.writesEvents ? try RunEvents(folder, settings.pictures) : nil,
+            events: options.writesEvents || wandb != nil
+                ? try RunEvents(
+                    folder, settings.pictures, writesEvents: options.writesEvents, wandb: wandb)
+                : nil,
             on: device,
             requests: requests, refuse: { try refused.add("validation", $0, $1) }, tell: tell)
     }
@@ -224,6 +237,21 @@ extension TrainingSettings {
         training.options.maximumBad = options.maximumBad ?? data.maximumBad
         training.options.minimumFrames = options.minimumFrames ?? data.minimumFrames
         training.options.augmentations = options.augmentations ?? data.augmentations
+    }
+}
+
+extension WandbRun.About {
+    /// A run's configuration, and what stands beside it.
+    fileprivate init(
+        _ settings: TrainingSettings, _ folder: RunFolder, seed: UInt64, total: Int
+    ) {
+        var parts: [(key: String, json: String)] = []
+        if case .mapping(let pairs) = settings.tree {
+            parts = pairs.map { ($0.key, LogJSON.value($0.value)) }
+        }
+        self.init(
+            name: folder.path.split(separator: "/").last.map { String($0) } ?? "run",
+            configuration: parts + [("seed", "\(seed)"), ("batches", "\(total)")])
     }
 }
 

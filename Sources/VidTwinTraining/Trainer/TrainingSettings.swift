@@ -33,7 +33,8 @@ package struct TrainingSettings {
         package var options: DataOptions
     }
 
-    /// The merged configuration's text.
+    /// The merged configuration, and its text.
+    package let tree: ConfigurationTree
     package let text: String
     /// The files that it came from, for messages.
     package let place: String
@@ -88,7 +89,7 @@ package struct TrainingSettings {
     package init(_ merged: ConfigurationTree, place: String) throws {
         let tree = try merged.resolved(path: place)
         let reader = SettingsReader(tree, place: place)
-        (text, self.place) = (tree.yaml, place)
+        (self.tree, text, self.place) = (tree, tree.yaml, place)
         notes = try TrainingSettings.checkKeys(reader)
         model = try Configuration(text: Array(text.utf8), path: place)
         loss = try LossConfiguration(reader)

@@ -102,6 +102,8 @@ struct Train: ParsableCommand {
     @Flag(help: "Write no files for TensorBoard, nor pictures.")
     var noTensorboard = false
 
+    @OptionGroup var wandb: WandbOptions
+
     @Flag(help: "Accepted, as the reference has it: no run ends with a test here.")
     var noTest = false
 
@@ -159,9 +161,16 @@ struct Train: ParsableCommand {
         listener.progress = progress
         listener.page = TrainingPage(settings, run)
         defer { progress.end() }
-        let end = try trainer.run()
+        let end: Trainer.End
+        do { end = try trainer.run() } catch {
+            try? trainer.finishLogs(status: Int(ExitStatus.failure))
+            throw error
+        }
         listener.ended()
-        if end == .stopped, let signal = interruption.signal {
+        let signal = end == .stopped ? interruption.signal : nil
+        try trainer.finishLogs(status: signal.map { 128 + Int($0) } ?? 0)
+        if let signal {
+            if let folder = run.wandbFolder { Log.notice("for W&B: wandb sync \(folder)") }
             Log.notice(
                 "stopped after batch \(trainer.state.batch); go on with: vtfilter train --resume "
                     + run.folder.path)
@@ -229,7 +238,7 @@ struct Train: ParsableCommand {
         (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
         (options.resume, options.seed, options.allowsPartial) = (resume, seed, allowPartial)
         (options.recomputing, options.threads) = (checkpointActivations, threads.count)
-        options.writesEvents = !noTensorboard
+        (options.writesEvents, options.wandb) = (!noTensorboard, wandb.place)
         var told = RememberedOptions()
         (told.steps, told.augmentations) = (steps, augment)
         told.precision = precision.flatMap { Precision(rawValue: $0.rawValue) }

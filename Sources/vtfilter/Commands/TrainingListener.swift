@@ -71,5 +71,6 @@ final class TrainingListener {
             $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1
         }.joined(separator: "\n")
             + "\n\nvtfilter reconstruct --model \(run.folder.path) -i IN -o OUT"
+            + (run.wandbFolder.map { "\nwandb sync \($0)" } ?? "")
     }
 }
