@@ -25,16 +25,17 @@ PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev 
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config zlib1g-dev
 
 # What only the tests need: a browser that looks at the evaluation's page, a reader of latents, a
-# checker of memory, C++ for the header.
-TEST_PACKAGES := chromium g++ python3-numpy python3-venv valgrind
+# checker of memory, C++ for the header, an MPI.
+TEST_PACKAGES := chromium g++ libopenmpi-dev openmpi-bin python3-numpy python3-venv valgrind
 
-# What the plug-ins need: the header of frei0r; fetching, unpacking and assembling FFmpeg's source.
+# What the plug-ins need: an MPI; the header of frei0r; fetching, unpacking and assembling FFmpeg's source.
+MPI_PACKAGES := libopenmpi-dev openmpi-bin
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
-	library abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
+	library mpi install-mpi mpi-check mpi-check-slow abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -45,7 +46,8 @@ help:
 	@echo "               FUZZ_SECONDS a parser; memory that fails, kills; 2,000 clips"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
-	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r besides"
+	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
+	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
 	@echo "make bench-train   a batch of training beside PyTorch (10 minutes)"
 	@echo "make bench     vtfilter beside PyTorch, OpenVINO and ONNX Runtime (15 minutes, 8 GB)"
 	@echo "make deps      install the Debian packages that are missing"
@@ -97,7 +99,7 @@ test-build: test-deps
 	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check abi frei0r-test filter-check fuzz-short
+check: lint build readme examples train-check mpi-check abi frei0r-test filter-check fuzz-short
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
@@ -108,7 +110,7 @@ check: lint build readme examples train-check abi frei0r-test filter-check fuzz-
 # The long forms of what `make check` does in short.
 check-slow: debug-build sanitize
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
-	$(MAKE) --no-print-directory failures soak
+	$(MAKE) --no-print-directory failures soak mpi-check-slow
 
 # A build without optimisation, file by file, as debuggers want it: that it links.
 debug-build: deps
@@ -174,6 +176,34 @@ train-check: build .build-train/ready
 # The C interface, as it is installed.
 abi: library test-deps
 	bash Tests/CABI/run.sh $(STAGE)
+
+# Plug-ins for training by many processes, beside the library: one for each MPI that is there, whose
+# interfaces are different to a linker. vtfilter loads one where mpirun or srun started it.
+mpi:
+	@command -v mpicc.openmpi >/dev/null || command -v mpicc.mpich >/dev/null || { \
+	  $(call install_missing,$(MPI_PACKAGES)); }
+	@install -d $(STAGE)/lib
+	@for mpi in openmpi mpich; do \
+	  command -v mpicc.$$mpi >/dev/null || { echo "no mpicc.$$mpi: no plug-in for it"; continue; }; \
+	  mpicc.$$mpi -std=c11 -O3 -Wall -Wextra -Werror -Wno-stringop-overflow -fPIC -shared -fvisibility=hidden \
+	    -ISources/CVidTwinTraining/include Sources/VidTwinMPI/vidtwin-mpi.c \
+	    -o $(STAGE)/lib/.mpi.so && \
+	  mv $(STAGE)/lib/.mpi.so $(STAGE)/lib/libvidtwin-mpi.$$mpi.so && echo "$(STAGE)/lib/libvidtwin-mpi.$$mpi.so" || exit 1; \
+	done
+
+# Two processes are one, by Open MPI; then 2 and 4, by MPICH too, and all golden configurations.
+mpi-check: build test-deps mpi
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --mpi openmpi
+
+mpi-check-slow: build test-deps
+	@$(call install_missing,$(MPI_PACKAGES) iproute2 libmpich-dev mpich)
+	$(MAKE) --no-print-directory mpi
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --long
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --hosts
+
+install-mpi: mpi
+	install -d "$(DESTDIR)$(LIBDIR)"
+	install -m 755 $(STAGE)/lib/libvidtwin-mpi.*.so "$(DESTDIR)$(LIBDIR)/"
 
 # The plug-in for hosts of frei0r, beside the library that it loads.
 frei0r: library

@@ -8,10 +8,13 @@ package enum TrainingError: Error, CustomStringConvertible {
     case nonFinite(String)
     /// A part of the machine that refused: no thread, no memory, no room.
     case failure(String)
+    /// What another process of the run could not do, which it told all, and the status it ends with.
+    case process(rank: Int, text: String, status: Int32)
 
     package var description: String {
         switch self {
         case .data(let text), .resume(let text), .nonFinite(let text), .failure(let text): text
+        case .process(let rank, let text, _): "rank \(rank): \(text)"
         }
     }
 }

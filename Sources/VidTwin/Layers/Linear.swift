@@ -19,11 +19,6 @@ package struct Linear {
 
     /// As a block's branch takes it.
     var branch: BranchLinear { BranchLinear(weight, bias, activation: activation) }
-
-    /// The 2-norm of the matrix's gradient `dᵀ · x`, without adding it anywhere: `[..., O], [..., I]`.
-    func weightGradientNorm(_ d: Tensor, _ x: Tensor) -> Double {
-        weightGradient(d, x).squaredNorm.squareRoot()
-    }
 }
 
 /// `max(W · x + b, 0)` over the middle axis: one small matrix for every channel.

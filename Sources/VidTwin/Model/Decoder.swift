@@ -31,9 +31,9 @@ package struct Decoder {
             projection(features), configuration.patch, rows: grid.rows, columns: grid.columns)
     }
 
-    /// The 2-norm of the gradient of the last layer's matrix, where `d` is that of the pixels and
-    /// `features` went in: what the adaptive weight of the adversarial loss compares.
-    func lastLayerGradientNorm(_ d: Tensor, _ features: Tensor) -> Double {
-        projection.weightGradientNorm(patches(d, configuration.patch), features)
+    /// The gradient of the last layer's matrix, where `d` is that of the pixels and `features` went in:
+    /// its norm is what the adaptive weight of the adversarial loss compares.
+    func lastLayerGradient(_ d: Tensor, _ features: Tensor) -> Tensor {
+        weightGradient(patches(d, configuration.patch), features)
     }
 }

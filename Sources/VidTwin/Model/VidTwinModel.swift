@@ -134,10 +134,10 @@ public final class VidTwinModel: Sendable {
         return (features, parts.decoder.pixels(features))
     }
 
-    /// The 2-norm of a gradient at the decoder's last matrix: `d` is that of the reconstructed clips,
+    /// A gradient at the decoder's last matrix, `[O, I]`: `d` is that of the reconstructed clips,
     /// `features` is what `reconstruct` gave beside them.
-    package func lastLayerGradientNorm(_ d: Tensor, _ features: Tensor) -> Double {
-        parts.decoder.lastLayerGradientNorm(d, features)
+    package func lastLayerGradient(_ d: Tensor, _ features: Tensor) -> Tensor {
+        parts.decoder.lastLayerGradient(d, features)
     }
 
     /// Clips `[B, frames, height, width, 3]` from latents, not clamped to −1…1.

@@ -120,7 +120,9 @@ package final class TrainableValues: @unchecked Sendable {
         return sums
     }
     /// Whether anything was added to the gradient since it was zeroed.
-    package var hasGradient = false
+    package var hasGradient = false { didSet { changes &+= 1 } }
+    /// How often the gradient was zeroed or added to.
+    package private(set) var changes = 0
 
     private let sums: AlignedBuffer?
     private let shape: [Int]

@@ -11,6 +11,9 @@ package final class Tape: @unchecked Sendable {
     /// Whether `recomputed` keeps its input alone and does its work again on the way back.
     package let recomputes: Bool
 
+    /// Called when a step of the way back is done and the gradients that it adds to parameters are there.
+    package var stepped: (() -> Void)?
+
     private struct Step {
         let node: Node
         let back: (Tensor) -> Void
@@ -72,6 +75,7 @@ package final class Tape: @unchecked Sendable {
             guard let gradient = step.node.gradient else { continue }
             step.node.gradient = nil
             step.back(gradient)
+            stepped?()
         }
     }
 

@@ -59,8 +59,10 @@ public struct Tensor: Sendable {
     package var pointer: UnsafeMutablePointer<Float> { storage.pointer }
 
     /// Calls `body` with the first element and keeps the tensor until it returns.
-    package func withPointer<Result>(_ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
-        withExtendedLifetime(storage) { body(storage.pointer) }
+    package func withPointer<Result>(
+        _ body: (UnsafeMutablePointer<Float>) throws -> Result
+    ) rethrows -> Result {
+        try withExtendedLifetime(storage) { try body(storage.pointer) }
     }
 
     /// Number of elements.

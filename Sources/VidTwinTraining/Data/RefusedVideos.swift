@@ -23,16 +23,17 @@ package final class RefusedVideos {
 
     private static let header = "part,video,problem\n"
     private static let mostBytes = 1 << 30
-    private let path: String
+    /// None in a process that writes nothing.
+    private let path: String?
     private var known: Set<[String]> = []
     private var descriptor: Int32 = -1
 
     /// Reads what an earlier part of the run refused; the file is made with the first entry.
     ///
     /// - Throws: `CheckpointError.unwritable` where the file is there and cannot be read.
-    package init(_ path: String) throws {
+    package init(_ path: String?) throws {
         self.path = path
-        guard path.withPathBytes({ access($0, F_OK) }) == 0 else { return }
+        guard let path, path.withPathBytes({ access($0, F_OK) }) == 0 else { return }
         let bytes: [UInt8]
         do { bytes = try InputFile.read(path, limit: RefusedVideos.mostBytes) } catch {
             throw CheckpointError.unwritable(path: path, problem: "\(error)")
@@ -51,7 +52,7 @@ package final class RefusedVideos {
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     private var failure: CheckpointError {
-        .unwritable(path: path, problem: String(cString: strerror(errno)))
+        .unwritable(path: path ?? "", problem: String(cString: strerror(errno)))
     }
 
     @discardableResult private func keep(_ entry: Entry) -> Bool {
@@ -65,7 +66,7 @@ package final class RefusedVideos {
     /// - Throws: `CheckpointError.unwritable`.
     package func add(_ part: String, _ video: String, _ problem: String) throws {
         let entry = Entry(part: part, video: video.visible, problem: problem.visible)
-        guard keep(entry) else { return }
+        guard keep(entry), let path else { return }
         var text = ""
         if descriptor < 0 {
             descriptor = path.withPathBytes {
@@ -76,10 +77,10 @@ package final class RefusedVideos {
         }
         let fields = [entry.part, entry.video, entry.problem]
         text += fields.map { CSVTable.quoted($0) }.joined(separator: ",") + "\n"
-        try write(text)
+        try write(text, path)
     }
 
-    private func write(_ text: String) throws {
+    private func write(_ text: String, _ path: String) throws {
         do {
             try Descriptor(descriptor, place: path).write(Array(text.utf8))
         } catch .failure(_, let problem) {

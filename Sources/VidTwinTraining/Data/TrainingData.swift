@@ -30,11 +30,20 @@ package struct DataOptions: Sendable, Equatable {
 
 /// The clips of a run, batch after batch, and what was wrong with the videos.
 package final class TrainingData {
+    /// What one process met, for all to know.
+    private enum News {
+        case unreadable(row: Int, problem: String)
+        case passedOver(row: Int)
+        case short(name: String)
+    }
     package let list: VideoList
     package let order: EpochOrder
     package let options: DataOptions
     private let loader: ClipLoader
-    private var place: Int
+    private let share: BatchShare
+    /// Clips that were taken, by this process, since the run's beginning.
+    private var index: Int
+    private var news: [News] = []
     private var badRows: Set<Int> = []
     private var badEpoch = -1
     private var named: Set<Int> = []
@@ -52,12 +61,15 @@ package final class TrainingData {
     /// - Throws: `TrainingError.data` where too many are missing.
     package init(
         _ list: VideoList, _ order: EpochOrder, _ options: DataOptions, clipsAhead: Int,
-        from first: Int, until end: Int, say: @escaping (String) -> Void,
+        share: BatchShare? = nil, from first: Int, until end: Int,
+        say: @escaping (String) -> Void,
         refuse: @escaping (_ video: String, _ problem: String) throws -> Void = { _, _ in }
     ) throws {
+        let share = share ?? BatchShare(clips: order.batchClips)
         (self.list, self.order, self.options, self.say) = (list, order, options, say)
         self.refuse = refuse
-        place = first * order.batchClips
+        let own = order.batchClips / share.processes
+        (self.share, index) = (share, first * own)
         let missing = order.rows.filter { list.entries[$0].problem != nil }
         if let row = missing.first {
             let entry = list.entries[row]
@@ -79,11 +91,12 @@ package final class TrainingData {
         let (startFrame, augmentations) = (options.startFrame, options.augmentations)
         loader = try ClipLoader(
             list.entries, ClipDecoder(options.format),
-            places: place..<max(end * order.batchClips, place), workers: options.workers,
+            places: index..<max(end * own, index), workers: options.workers,
             capacity: clipsAhead, minimumFrames: options.minimumFrames
-        ) { place, attempt in
+        ) { index, attempt in
             // Short ones are passed over without a limit but the number of rows.
             if attempt >= rows || attempt > most && options.minimumFrames == 0 { return nil }
+            let place = share.place(index, batchClips: order.batchClips)
             let (epoch, number) = order.place(batch: place / order.batchClips)
             let ordered = epochs[epoch]
             let clip = place % order.batchClips
@@ -103,7 +116,7 @@ package final class TrainingData {
         let f = options.format
         let clips = Tensor([count, f.frames, f.height, f.width, 3], on: device)
         var names: [String] = []
-        for index in 0..<count {
+        for clipIndex in 0..<count {
             guard let (loaded, seconds) = loader.next() else {
                 throw TrainingError.failure("reading videos ended")
             }
@@ -111,17 +124,14 @@ package final class TrainingData {
             try account(loaded)
             guard let clip = loaded.clip, let name = loaded.name else {
                 throw TrainingError.data(
-                    "\(list.place): no video could be read in place of \(place); "
+                    "\(list.place): no video could be read in place of "
+                        + "\(share.place(index, batchClips: order.batchClips)); "
                         + (loaded.unreadable.last?.problem ?? "all are too short"))
             }
-            if clip.isShort, short.insert(name).inserted, short.count <= 5 {
-                say(
-                    "\(name) is shorter than a clip: its last frame is repeated"
-                        + (short.count == 5 ? "; others are not named" : ""))
-            }
+            if clip.isShort { try meet(.short(name: name)) }
             names.append(name)
-            unitPixels(clip.bytes, into: clips, at: index * f.byteCount)
-            place += 1
+            unitPixels(clip.bytes, into: clips, at: clipIndex * f.byteCount)
+            index += 1
         }
         return (clips, names)
     }
@@ -136,20 +146,73 @@ package final class TrainingData {
     package func close() { loader.close() }
 
     private func account(_ clip: LoadedClip) throws {
-        let epoch = order.place(batch: place / order.batchClips).epoch
+        let batch = index / max(order.batchClips / share.processes, 1)
+        let epoch = order.place(batch: batch).epoch
         if epoch != badEpoch { (badEpoch, badRows) = (epoch, []) }
         for (row, problem) in clip.unreadable {
-            badRows.insert(row)
             if !options.skipsUnreadable { throw TrainingError.data(problem) }
+            try meet(.unreadable(row: row, problem: problem))
+        }
+        for row in clip.tooShort { try meet(.passedOver(row: row)) }
+    }
+
+    /// Where there are several processes, all hear of it after the batch.
+    private func meet(_ found: News) throws {
+        if share.processes == 1 { try hear(found) } else { news.append(found) }
+    }
+
+    private func hear(_ found: News) throws {
+        switch found {
+        case .passedOver(let row):
+            guard passedOver.insert(row).inserted else { return }
+            try refuse(list.entries[row].name, "fewer than \(options.minimumFrames) frames")
+        case .unreadable(let row, let problem):
+            badRows.insert(row)
             try refuse(list.entries[row].name, problem)
             // One too many ends the run, which names it.
             try TrainingData.check(badRows.count, order, options, problem, list)
-            guard named.insert(row).inserted else { continue }
+            guard named.insert(row).inserted else { return }
             let name = list.entries[row].name
             say((problem.contains(name) ? problem : "\(name): \(problem)") + "; passed over")
+        case .short(let name):
+            guard short.insert(name).inserted, short.count <= 5 else { return }
+            say(
+                "\(name) is shorter than a clip: its last frame is repeated"
+                    + (short.count == 5 ? "; others are not named" : ""))
         }
-        for row in clip.tooShort where passedOver.insert(row).inserted {
-            try refuse(list.entries[row].name, "fewer than \(options.minimumFrames) frames")
+    }
+
+    /// Tells other processes what this one met in a batch, and hears what they met.
+    ///
+    /// - Throws: `TrainingError.data` in all where too many videos cannot be read.
+    func share(_ processes: Processes) throws {
+        let counts = processes.gather([Double(news.count)])
+        if counts.allSatisfy({ $0[0] == 0 }) { return }
+        let own = news.map { found in
+            switch found {
+            case .unreadable(let row, let problem): "\(row) \(problem)"
+            case .passedOver(let row): "+ \(row)"
+            case .short(let name): "- \(name)"
+            }
+        }.joined(separator: "\0")
+        news = []
+        for bytes in try processes.exchange(Array(own.utf8)) {
+            for text in String(decoding: bytes, as: UTF8.self).split(separator: "\0") {
+                let parts = text.split(separator: " ", maxSplits: 1).map(String.init)
+                guard parts.count == 2 else { continue }
+                do {
+                    if let row = Int(parts[0]) {
+                        try hear(.unreadable(row: row, problem: parts[1]))
+                    } else if parts[0] == "-" {
+                        try hear(.short(name: parts[1]))
+                    } else if let row = Int(parts[1]) {
+                        try hear(.passedOver(row: row))
+                    }
+                } catch {
+                    processes.failTogether()
+                    throw error
+                }
+            }
         }
     }
 

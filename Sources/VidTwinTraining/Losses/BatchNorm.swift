@@ -6,6 +6,8 @@ package final class BatchNorm {
     package let weight: Parameter  // [C]
     package let bias: Parameter  // [C]
     package let runningMean, runningVariance, batches: StateBuffer
+    /// Those whose batches count as one, each of as many rows; alone where nil.
+    package var processes: Processes?
 
     package init(_ weights: Weights, width: Int, name: String) {
         weight = weights("weight", [width])
@@ -25,11 +27,13 @@ package final class BatchNorm {
     /// else the running ones are used.
     package func callAsFunction(_ x: Tensor, training: Bool) -> Tensor {
         let (C, rows) = (x.dim(-1), x.rows)
-        let statistics = training ? Statistics(x) : nil
+        let processes = training ? processes : nil
+        let statistics = training ? Statistics(x, processes) : nil
+        let rowsOfAll = rows * (processes?.count ?? 1)
         let mean = statistics?.mean ?? runningMean.values
         let variance = statistics?.variance ?? runningVariance.values.map { Double($0) }
         let inverse = variance.map { Float(1 / ($0 + BatchNorm.eps).squareRoot()) }
-        if let statistics { follow(statistics, rows: rows) }
+        if let statistics { follow(statistics, rows: rowsOfAll) }
         let out = Tensor(x.shape, on: x.device)
         let partition = Partition(rows: rows, target: 256)
         x.device.parallel(partition.tasks) { task, _ in
@@ -53,12 +57,13 @@ package final class BatchNorm {
                 (dWeight.hasGradient, dBias.hasGradient) = (true, true)
             }
             // dx = w·r·(d − Σd/m − x̂·Σ(d·x̂)/m); running statistics do not depend on x.
+            let all = processes?.sum(sums) ?? sums
             let a = (0..<C).map { weight.pointer[$0] * inverse[$0] }
-            let m = Double(rows)
+            let m = Double(rowsOfAll)
             let b = (0..<C).map {
-                training ? Float(-Double(a[$0] * inverse[$0]) * sums[C + $0] / m) : 0
+                training ? Float(-Double(a[$0] * inverse[$0]) * all[C + $0] / m) : 0
             }
-            let c = (0..<C).map { training ? Float(-Double(a[$0]) * sums[$0] / m) : 0 }
+            let c = (0..<C).map { training ? Float(-Double(a[$0]) * all[$0] / m) : 0 }
             let dx = Tensor(x.shape, on: x.device)
             x.device.parallel(partition.tasks) { task, _ in
                 let (part, at) = (partition[task], partition[task].lowerBound * C)
@@ -87,14 +92,16 @@ package final class BatchNorm {
         let exactMean, variance: [Double]
         var mean: [Float] { exactMean.map { Float($0) } }
 
-        init(_ x: Tensor) {
+        init(_ x: Tensor, _ processes: Processes?) {
             let (C, rows) = (x.dim(-1), x.rows)
+            let count = Double(rows * (processes?.count ?? 1))
             let partition = Partition(rows: rows, target: 256)
             func moments(_ mean: [Double]?) -> [Double] {
-                doubleSums(partition, columns: C, on: x.device) { part, sums in
+                let sums = doubleSums(partition, columns: C, on: x.device) { part, sums in
                     kernels.column_moments(
                         x.pointer + part.lowerBound * C, mean, sums, part.count, C)
-                }.map { $0 / Double(rows) }
+                }
+                return (processes?.sum(sums) ?? sums).map { $0 / count }
             }
             exactMean = moments(nil)
             variance = moments(exactMean)

@@ -55,6 +55,11 @@ final class Discriminator {
         layers.compactMap(\.norm).flatMap { [$0.runningMean, $0.runningVariance, $0.batches] }
     }
 
+    /// Lets the norms take the batches of all processes for one.
+    func syncNorms(_ processes: Processes) {
+        for layer in layers { layer.norm?.processes = processes }
+    }
+
     /// The least picture (or clip) whose logits are not empty, in frames, rows, columns.
     func accepts(frames: Int, height: Int, width: Int) -> Bool {
         var size = [kind == .pictures ? 1 : frames, height, width]

@@ -29,3 +29,23 @@ package enum GeneratorOrder {
         return inside + [Int(parts[2]) ?? 0, insideBlock.firstIndex(of: parts[3]) ?? 0]
     }
 }
+
+extension Objective {
+    /// Parameters that the reference's model has and never uses: in the optimizer's list, without a
+    /// gradient ever.
+    static func unusedParameters(
+        _ weights: Weights, _ configuration: Configuration
+    ) -> [Parameter] {
+        let (C, patch) = (configuration.encoder.width, configuration.encoder.patch)
+        let end = weights / "encoder" / "final_layer"
+        let start = weights / "decoder" / "x_embedder" / "proj"
+        return [
+            end("scale_shift_table", [2, C]), (end / "linear")("weight", [patch.pixels * 3, C]),
+            (end / "linear")("bias", [patch.pixels * 3]),
+            start(
+                "weight",
+                [configuration.decoder.width, 3, patch.time, patch.height, patch.width]),
+            start("bias", [configuration.decoder.width]),
+        ]
+    }
+}

@@ -25,6 +25,10 @@ package final class Objective: BatchComputation {
     /// The model that is trained.
     package let model: VidTwinModel
 
+    /// Those that have the other parts of a batch.
+    package private(set) var processes: Processes?
+    /// What sends the generator's gradients to them on the way back.
+    package var reduction: GradientReduction?
     /// Seconds that parts of batches took, added up.
     package var seconds: [String: Double] = [:]
 
@@ -90,6 +94,14 @@ package final class Objective: BatchComputation {
 
     package var discriminatorBuffers: [StateBuffer] { discriminator.buffers }
 
+    /// Makes batches parts of those of all processes: numbers that hang on a whole batch are that one's.
+    /// With `syncsNorms`, statistics of the discriminator's norms are, too.
+    package func join(_ processes: Processes, syncsNorms: Bool) {
+        self.processes = processes
+        if let fixed = logVariance.trainable { processes.broadcast(fixed.value.pointer, 1) }
+        if syncsNorms { discriminator.syncNorms(processes) }
+    }
+
     /// Runs a part of a batch and adds its time to `seconds`; one that is `apart` has tensors of other
     /// sizes than what is around it, and neither finds nor leaves memory of the other's.
     private func timed<Result>(
@@ -115,6 +127,7 @@ package final class Objective: BatchComputation {
         let B = clips.dim(0)
         timed("packing of weights") { prepareProducts() }
         let tape = Tape(recomputes: options.recomputesBlocks)
+        if let reduction { tape.stepped = { reduction.stepped() } }
         defer { tape.discard() }
         let (kl, features, y) = timed("forward") {
             let moments = model.moments(
@@ -134,8 +147,8 @@ package final class Objective: BatchComputation {
         terms["total_loss", default: 0] += loss.klWeight * kl.value
         terms["disc_factor"] = generatorActive ? loss.adversarialFactor : 0
         if generatorActive {
-            gradient = timed("adversarial term", apart: true) {
-                adversarial(y.unmarked, features.unmarked, gradient, scale: scale, &terms)
+            gradient = try timed("adversarial term", apart: true) {
+                try adversarial(y.unmarked, features.unmarked, gradient, scale: scale, &terms)
             }
         } else {
             gradient = multiplied(Float(scale), gradient)
@@ -277,7 +290,7 @@ package final class Objective: BatchComputation {
     private func adversarial(
         _ y: Tensor, _ features: Tensor, _ dnll: Tensor, scale: Double,
         _ terms: inout [String: Double]
-    ) -> Tensor {
+    ) throws -> Tensor {
         // The discriminator is led through, not trained.
         let tape = Tape(trainsParameters: false)
         let watched = tape.watch(y)
@@ -290,13 +303,23 @@ package final class Objective: BatchComputation {
             return multiplied(Float(scale), dnll)
         }
         let (a, b) = (
-            model.lastLayerGradientNorm(dnll, features), model.lastLayerGradientNorm(dg, features)
+            try lastLayerNorm(dnll, features), try lastLayerNorm(dg, features)
         )
         let weight = loss.adversarialWeight * min(max(a / (b + 1e-4), 0), 1e4)
         terms["d_weight"] = weight
         terms["total_loss", default: 0] += weight * loss.adversarialFactor * g.value
         return combined(
             Float(scale), dnll, Float(scale * weight * loss.adversarialFactor), dg)
+    }
+
+    /// The 2-norm of a gradient at the decoder's last matrix, of the means over all processes.
+    private func lastLayerNorm(_ d: Tensor, _ features: Tensor) throws -> Double {
+        let gradient = model.lastLayerGradient(d, features)
+        guard let processes else {
+            return gradient.squaredNorm.squareRoot()
+        }
+        try processes.sum(gradient)
+        return gradient.squaredNorm.squareRoot() / Double(processes.count)
     }
 
     // MARK: - The discriminator's terms
@@ -308,6 +331,7 @@ package final class Objective: BatchComputation {
         let kind = loss.discriminatorLoss
         func side(_ clips: Tensor, areReal: Bool) -> (tape: Tape, logits: Tensor, loss: Loss) {
             let tape = Tape()
+            if let reduction { tape.stepped = { reduction.progress() } }
             let logits = discriminator(tape.watch(clips, gradient: false), training: true)
             return (
                 tape, logits, AdversarialLoss.discriminator(logits, areReal: areReal, kind)
@@ -330,9 +354,13 @@ package final class Objective: BatchComputation {
             "non_saturated_d_loss": value,
         ]
         if loss.lecamWeight > 0 {
+            func meanOfAll(_ side: String) -> Double {
+                let own = terms[side] ?? 0
+                return processes?.mean(own) ?? own
+            }
             lecam = (
-                0.999 * lecam.real + 0.001 * mean(real.logits),
-                0.999 * lecam.fake + 0.001 * mean(fake.logits)
+                0.999 * lecam.real + 0.001 * meanOfAll("logits_real"),
+                0.999 * lecam.fake + 0.001 * meanOfAll("logits_fake")
             )
             let (a, b) = (
                 AdversarialLoss.lecam(real.logits, areReal: true, average: lecam.fake),
@@ -351,24 +379,6 @@ package final class Objective: BatchComputation {
 
     private func mean(_ x: Tensor) -> Double {
         x.values.reduce(0.0) { $0 + Double($1) } / Double(x.count)
-    }
-
-    /// Parameters that the reference's model has and never uses: in the optimizer's list, without a
-    /// gradient ever.
-    static func unusedParameters(
-        _ weights: Weights, _ configuration: Configuration
-    ) -> [Parameter] {
-        let (C, patch) = (configuration.encoder.width, configuration.encoder.patch)
-        let end = weights / "encoder" / "final_layer"
-        let start = weights / "decoder" / "x_embedder" / "proj"
-        return [
-            end("scale_shift_table", [2, C]), (end / "linear")("weight", [patch.pixels * 3, C]),
-            (end / "linear")("bias", [patch.pixels * 3]),
-            start(
-                "weight",
-                [configuration.decoder.width, 3, patch.time, patch.height, patch.width]),
-            start("bias", [configuration.decoder.width]),
-        ]
     }
 }
 

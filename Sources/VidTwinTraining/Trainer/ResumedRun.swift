@@ -15,12 +15,14 @@ struct ResumedRun {
     private(set) var isChanged = false
 
     /// An unfinished run of this configuration; nil where there is none.
-    init?(unfinished options: RunOptions, _ settings: TrainingSettings, total: Int, end: Int) throws
-    {
+    init?(
+        unfinished options: RunOptions, _ settings: TrainingSettings, total: Int, end: Int,
+        batchClips: Int
+    ) throws {
         guard
             let folder = RunFolder.unfinished(
                 in: options.logs, configuration: settings.text, seed: options.seed ?? 23,
-                total: total, end: end)
+                total: total, end: end, batchClips: batchClips)
         else { return nil }
         try self.init(folder.last)
     }
@@ -52,7 +54,8 @@ struct ResumedRun {
     ///
     /// - Throws: `TrainingError.resume` where the weights' shapes would be others.
     mutating func adapt(
-        to settings: TrainingSettings, total: Int, epochBatches: Int, seed: UInt64,
+        to settings: TrainingSettings, total: Int, epochBatches: Int, batchClips: Int,
+        seed: UInt64,
         _ tell: (Trainer.Event) -> Void
     ) throws {
         tell(
@@ -90,7 +93,12 @@ struct ResumedRun {
                     "the run was planned for \(state.total) batches, now for \(total): its learning "
                         + "rates change"))
         }
-        if isOurs, state.epochBatches != epochBatches {
+        if isOurs, state.batchClips > 0, state.batchClips != batchClips {
+            tell(
+                .warning(
+                    "a batch had \(state.batchClips) clips and has \(batchClips) now: the order of "
+                        + "clips is another"))
+        } else if isOurs, state.epochBatches != epochBatches {
             tell(
                 .warning(
                     "an epoch had \(state.epochBatches) batches and has \(epochBatches) now: the set "

@@ -154,7 +154,8 @@ package struct RunCheckpoint {
     private func ours(_ state: RunState) -> TorchValue {
         var pairs: [(String, TorchValue)] = [
             ("version", .text("\(Release.version)")), ("batch", .integer(state.batch)),
-            ("epoch_batches", .integer(state.epochBatches)), ("total", .integer(state.total)),
+            ("epoch_batches", .integer(state.epochBatches)),
+            ("batch_clips", .integer(state.batchClips)), ("total", .integer(state.total)),
             ("seed", .integer(Int(bitPattern: UInt(state.seed)))),
             ("lecam", .list([.float(state.lecam.real), .float(state.lecam.fake)])),
             ("ema_updates", .integer(state.averageUpdates)),

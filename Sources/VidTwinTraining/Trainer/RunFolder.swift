@@ -108,9 +108,10 @@ package struct RunFolder: Sendable {
     }
 
     /// The newest run below `logs` that a checkpoint says is of this configuration and seed, planned
-    /// for as many batches, and not at its end.
+    /// for as many batches of as many clips, and not at its end.
     package static func unfinished(
-        in logs: String, configuration: String, seed: UInt64, total: Int, end: Int
+        in logs: String, configuration: String, seed: UInt64, total: Int, end: Int,
+        batchClips: Int
     ) -> RunFolder? {
         for name in names(in: logs).reversed() where !name.hasPrefix(".") {
             let folder = RunFolder("\(logs)/\(name)")
@@ -118,7 +119,8 @@ package struct RunFolder: Sendable {
                 let state = try? RunCheckpoint.state(of: file)
             else { continue }
             if state.configuration == configuration, state.seed == seed, state.total == total,
-                state.batch < end, !state.isOver
+                state.batch < end, !state.isOver,
+                [0, batchClips].contains(state.batchClips)
             {
                 return folder
             }

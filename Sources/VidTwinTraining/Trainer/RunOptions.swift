@@ -16,6 +16,8 @@ package struct RunOptions {
     package var allowsPartial = false
     package var recomputing = Recomputing.auto
     package var threads: Int?
+    /// The processes of the run, where there are several.
+    package var processes: Processes?
     /// Whether TensorBoard's files and pictures are written.
     package var writesEvents = true
     /// Where W&B shows the run, for which a log is written; nil without.

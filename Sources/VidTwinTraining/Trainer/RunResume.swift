@@ -25,6 +25,7 @@ extension RunCheckpoint {
             seed: ours?["seed"]?.integer.map { UInt64(UInt(bitPattern: $0)) } ?? 0,
             configuration: ours?["config"]?.text ?? "")
         state.batch = batch
+        state.batchClips = ours?["batch_clips"]?.integer ?? 0
         if let items = ours?["patience"]?.items, items.count == 2, let best = items[0].number,
             let failures = items[1].integer
         {

@@ -23,6 +23,8 @@ package struct RunState: Equatable, Sendable {
     package var batch = 0
     /// Batches of an epoch.
     package var epochBatches: Int
+    /// Clips of a batch, of all processes and micro-batches; 0 where a checkpoint does not say.
+    package var batchClips = 0
     /// Batches that the learning rate is planned for.
     package var total: Int
     package var seed: UInt64
@@ -76,7 +78,8 @@ package struct RunState: Equatable, Sendable {
     package static func == (a: RunState, b: RunState) -> Bool {
         a.batch == b.batch && a.epochBatches == b.epochBatches && a.total == b.total
             && a.seed == b.seed && a.lecam == b.lecam && a.averageUpdates == b.averageUpdates
-            && a.failures == b.failures && a.kept == b.kept && a.best?.value == b.best?.value
+            && a.batchClips == b.batchClips && a.failures == b.failures && a.kept == b.kept
+            && a.best?.value == b.best?.value
             && a.best?.batch == b.best?.batch && a.validated == b.validated
             && a.configuration == b.configuration && a.options == b.options
             && a.epochSums == b.epochSums && a.isOver == b.isOver

@@ -51,6 +51,9 @@ package final class Trainer {
         case warning(String)
     }
 
+    /// Batches after which processes look whether they have the same weights.
+    private static let comparesEvery = 1000
+
     /// How a run ended.
     package enum End: Equatable { case done, stopped }
 
@@ -59,8 +62,11 @@ package final class Trainer {
     private let keeper: CheckpointKeeper
     private let data: TrainingData
     private let validation: Validation?
-    private let metrics: MetricsLog
+    /// Written by the first of several processes, as are events and checkpoints.
+    private let metrics: MetricsLog?
     private let events: RunEvents?
+    /// What keeps this process and others that have parts of the batches together.
+    private let parallel: DataParallel?
     private let device: Device
     private let requests: Requests
     private let refuse: (_ video: String, _ problem: String) throws -> Void
@@ -72,8 +78,8 @@ package final class Trainer {
 
     package init(
         _ plan: Plan, state: RunState, keeper: CheckpointKeeper, data: TrainingData,
-        validation: Validation?, metrics: MetricsLog, events: RunEvents? = nil,
-        on device: Device,
+        validation: Validation?, metrics: MetricsLog?, events: RunEvents? = nil,
+        parallel: DataParallel? = nil, on device: Device,
         requests: Requests = Requests(),
         refuse: @escaping (_ video: String, _ problem: String) throws -> Void = { _, _ in },
         tell: @escaping (Event) -> Void
@@ -81,8 +87,18 @@ package final class Trainer {
         (self.plan, self.state, self.keeper, self.data) = (plan, state, keeper, data)
         (self.validation, self.metrics, self.device) = (validation, metrics, device)
         (self.requests, self.tell, self.events) = (requests, tell, events)
-        self.refuse = refuse
+        (self.refuse, self.parallel) = (refuse, parallel)
     }
+
+    private var processes: Processes? { parallel?.processes }
+    /// Of the whole batch, which clips are this process's.
+    private var share: BatchShare {
+        BatchShare(
+            rank: processes?.rank ?? 0, processes: processes?.count ?? 1, clips: plan.batchSize)
+    }
+
+    /// Whether this process, or another of the run, says so.
+    private func any(_ own: Bool) -> Bool { processes?.any(own) ?? own }
 
     private var checkpoint: RunCheckpoint { keeper.checkpoint }
 
@@ -97,6 +113,8 @@ package final class Trainer {
     ///   data and of writing. The last good checkpoint is there.
     package func run() throws -> End {
         defer { data.close() }
+        try processes?.begin()
+        try parallel?.compareWeights()
         if state.batch == 0, plan.sanityBatches > 0, let validation {
             _ = try validation.run(
                 batches: plan.sanityBatches, active: plan.active(0), unreadable: sayUnreadable,
@@ -110,7 +128,7 @@ package final class Trainer {
         since = (monotonicSeconds(), 0)
         state.isOver = plan.patience.map { state.patience?.failures ?? 0 >= $0 } ?? false
         while state.batch < plan.end, !state.isOver {
-            if requests.isStopped() {
+            if any(requests.isStopped()) {
                 try save(isNamed: false)
                 return .stopped
             }
@@ -120,7 +138,9 @@ package final class Trainer {
             let isNamed =
                 isValidated && state.validated == state.batch
                 || plan.saveEvery.map { state.batch % $0 == 0 } ?? false
-            if !isValidated || isNamed || requests.takeSave() { try save(isNamed: isNamed) }
+            let isAskedFor = any(requests.takeSave())
+            if !isValidated || isNamed || isAskedFor { try save(isNamed: isNamed) }
+            if state.batch % Trainer.comparesEvery == 0 { try parallel?.compareWeights() }
             if !isValidated { return .stopped }
             monitored = nil
         }
@@ -147,20 +167,28 @@ package final class Trainer {
         if active.discriminator { checkpoint.discriminator.zeroGradients() }
         var (sums, counts, names): ([String: Double], [String: Int], [String]) = ([:], [:], [])
         var last: Tensor?
+        let share = share
         for micro in 0..<plan.accumulate {
             let (clips, videos) = try data.next(plan.batchSize, on: device)
             names += videos
             last = clips
+            if micro == plan.accumulate - 1 {
+                parallel?.begin(discriminatorTrains: active.discriminator)
+            }
             let terms = try computation.microBatch(
-                clips, batch: b, firstClip: micro * plan.batchSize,
-                scale: 1 / Double(plan.accumulate), generatorActive: active.generator,
-                discriminatorActive: active.discriminator)
+                clips, batch: b, firstClip: share.first(micro: micro),
+                scale: 1 / Double(plan.accumulate * share.processes),
+                generatorActive: active.generator, discriminatorActive: active.discriminator)
             for (name, value) in terms {
                 sums[name, default: 0] += value
                 counts[name, default: 0] += 1
             }
         }
         var terms = sums.reduce(into: [:]) { $0[$1.key] = $1.value / Double(counts[$1.key] ?? 1) }
+        if let parallel {
+            terms = try parallel.finish(terms)
+            try data.share(parallel.processes)
+        }
         terms["aeloss"] = terms["total_loss"]
         terms["discloss"] = terms["disc_loss"]
         let (generator, discriminator) = (checkpoint.generator, checkpoint.discriminator)
@@ -188,7 +216,7 @@ package final class Trainer {
             state.failures += 1
         }
         state.batch += 1
-        since.clips += names.count
+        since.clips += names.count * share.processes
         try log(b, &terms, rates)
         if let last, isFinite { try events?.look(at: last, after: state, computation) }
         if !isFinite { try failed(b, names, terms) }
@@ -207,12 +235,15 @@ package final class Trainer {
         }
         if state.batch % plan.logEvery == 0 {
             terms["clips_per_second"] = Double(since.clips) / seconds
-            terms["wait_for_data"] = min(data.takeWaited() / seconds, 1)
+            // The one that waits longest lets all wait.
+            let own = data.takeWaited()
+            let waited = processes?.gather([own]).map { $0[0] }.max() ?? own
+            terms["wait_for_data"] = min(waited / seconds, 1)
             terms["peak_memory"] = peakMemory()
             let logged =
                 TermNames.ordered(terms, TermNames.training, prefix: "train/")
                 + [("lr_generator", rates.0), ("lr_discriminator", rates.1)]
-            try metrics.write(batch: b, epoch: b / state.epochBatches, logged)
+            try metrics?.write(batch: b, epoch: b / state.epochBatches, logged)
             try events?.batch(state.batch, epoch: b / state.epochBatches, logged)
             since = (monotonicSeconds(), 0)
         }
@@ -225,6 +256,10 @@ package final class Trainer {
 
     /// A batch without a step: says it, and ends the run at the third in a row.
     private func failed(_ b: Int, _ names: [String], _ terms: [String: Double]) throws {
+        let names =
+            try processes?.exchange(Array(names.joined(separator: "\0").utf8)).flatMap {
+                String(decoding: $0, as: UTF8.self).split(separator: "\0").map(String.init)
+            } ?? names
         let bad = terms.filter { !$0.value.isFinite }.map(\.key).sorted()
         let parameters =
             checkpoint.generator.nonFiniteGradients()
@@ -239,6 +274,7 @@ package final class Trainer {
         }
         tell(.warning(text))
         if state.failures >= 3 {
+            processes?.failTogether()
             throw TrainingError.nonFinite(
                 "three batches in a row gave losses or gradients that are not finite; the last good "
                     + "checkpoint is \(keeper.folder.last)")
@@ -270,7 +306,10 @@ package final class Trainer {
                     active: active, unreadable: sayUnreadable, isStopped: requests.isStopped)
             else { return nil }
             if prefix == (checkpoint.average == nil ? "val/" : "val_ema/") {
-                shown = try result.extremes.shown(by: checkpoint.computation)
+                // The page is the first one's.
+                if processes?.isFirst ?? true {
+                    shown = try result.extremes.shown(by: checkpoint.computation)
+                }
             }
             return TermNames.ordered(result.terms, TermNames.validation, prefix: prefix)
         }
@@ -284,6 +323,7 @@ package final class Trainer {
         state.validated = state.batch
         monitored = terms.first { $0.0 == plan.monitor }?.1
         if monitored == nil {
+            processes?.failTogether()
             throw TrainingError.data(
                 "monitor: expected one of \(terms.map(\.0).joined(separator: ", ")), found "
                     + plan.monitor)
@@ -295,7 +335,7 @@ package final class Trainer {
                 isBetter ? (monitored, 0) : (best, (state.patience?.failures ?? 0) + 1)
             state.isOver = state.patience?.failures ?? 0 >= patience
         }
-        try metrics.write(batch: state.batch - 1, terms)
+        try metrics?.write(batch: state.batch - 1, terms)
         try events?.validation(state.batch, terms)
         tell(.validated(state.batch - 1, terms, shown))
         since = (monotonicSeconds(), 0)
@@ -304,6 +344,9 @@ package final class Trainer {
     }
 
     private func save(isNamed: Bool) throws {
+        // What is wrong is not saved.
+        try parallel?.compareWeights()
+        guard processes?.isFirst ?? true else { return }
         try keeper.save(&state, isNamed: isNamed, value: monitored)
         tell(.saved(state.batch, path: keeper.folder.last))
     }

@@ -23,7 +23,7 @@ package struct TrainingRun {
         tell: @escaping (Trainer.Event) -> Void
     ) throws {
         var (settings, options) = (settings, options)
-        let device = Device(threads: options.threads)
+        let device = Device(threads: options.threads ?? options.processes?.threads)
         let list = try VideoList(settings.training, "train")
         let validationList = try settings.validation.map { try VideoList($0, "validation") }
 
@@ -34,7 +34,14 @@ package struct TrainingRun {
             options.remembered.take(earlier).forEach { tell(.notice($0)) }
         }
         recall()
-        let batchClips = settings.batchSize * settings.accumulate
+        let processes = options.processes
+        let isFirst = processes?.isFirst ?? true
+        let share = BatchShare(
+            rank: processes?.rank ?? 0, processes: processes?.count ?? 1, clips: settings.batchSize)
+        if settings.syncsNorms, processes == nil {
+            tell(.notice("lightning.trainer.sync_batchnorm has no effect with one process"))
+        }
+        let batchClips = settings.batchSize * settings.accumulate * share.processes
         func order(_ seed: UInt64) -> EpochOrder {
             let full = EpochOrder(
                 count: list.entries.count, share: settings.training.options.share,
@@ -56,7 +63,13 @@ package struct TrainingRun {
         var plan = Trainer.Plan(end: end)
         plan.fill(settings, epochBatches: epochBatches)
         if resumed == nil {
-            resumed = try ResumedRun(unfinished: options, settings, total: total, end: end)
+            func unfinished() throws -> String? {
+                try ResumedRun(
+                    unfinished: options, settings, total: total, end: end, batchClips: batchClips
+                )?.path
+            }
+            let path = try processes.map { try $0.first(unfinished) } ?? unfinished()
+            resumed = try path.map { try ResumedRun($0) }
             recall()
         }
         settings.adopt(options.remembered)
@@ -68,7 +81,9 @@ package struct TrainingRun {
             )
         }
         let seed = resumed.flatMap { $0.isOurs ? $0.state.seed : nil } ?? options.seed ?? 23
-        try resumed?.adapt(to: settings, total: total, epochBatches: epochBatches, seed: seed, tell)
+        try resumed?.adapt(
+            to: settings, total: total, epochBatches: epochBatches, batchClips: batchClips,
+            seed: seed, tell)
 
         // The model and what trains it.
         let shapes = Objective.shapes(settings.model, settings.loss)
@@ -78,6 +93,8 @@ package struct TrainingRun {
         let source: any WeightSource
         if let resumed {
             source = try Checkpoint(path: resumed.path)
+        } else if !isFirst {
+            source = initial  // rank 0's come
         } else {
             let starting = try TrainingRun.start(
                 initial, settings, options, list, seed: seed, on: device
@@ -87,11 +104,21 @@ package struct TrainingRun {
         }
         let objective = try TrainingRun.objective(
             settings, options, source, shapes: shapes, seed: seed, on: device, tell)
+        if let processes {
+            _ = try processes.exchange([])  // all could make theirs
+            objective.join(processes, syncsNorms: settings.syncsNorms)
+        }
+        let parallel = processes.map {
+            DataParallel($0, objective, syncsNorms: settings.syncsNorms, on: device)
+        }
+        objective.reduction = parallel?.generator
+        parallel?.shareWeights()
         let parts = try RunCheckpoint(
             objective, settings, options, total: total, on: device, tell)
         var state = RunState(
             epochBatches: epochBatches, total: total, seed: seed, configuration: settings.text)
         if let resumed { state = resumed.state }
+        state.batchClips = batchClips
         if let resumed {
             for note in try parts.restore(from: resumed.file, state) { tell(.notice(note)) }
         }
@@ -101,42 +128,47 @@ package struct TrainingRun {
         func keeper(_ folder: RunFolder) -> CheckpointKeeper {
             CheckpointKeeper(folder, parts, keep: settings.keep, isValidated: isValidated)
         }
-        if let own = resumed?.folder {
-            folder = own
-            folder.removeTemporaries()
+        func ownFolder() throws -> RunFolder {
+            guard let own = resumed?.folder else {
+                return try RunFolder.make(
+                    in: options.logs, name: options.name, configuration: settings.text
+                ) {
+                    state.options = options.remembered.below($0.path)
+                    try keeper($0).save(&state, isNamed: false, value: nil)
+                }
+            }
+            own.removeTemporaries()
             state.options = options.remembered.below(own.path)
             if resumed?.isChanged ?? false {
-                try NewFile.write(settings.text, to: "\(folder.path)/config.yaml")
+                try NewFile.write(settings.text, to: "\(own.path)/config.yaml")
             }
-        } else {
-            folder = try RunFolder.make(
-                in: options.logs, name: options.name, configuration: settings.text
-            ) {
-                state.options = options.remembered.below($0.path)
-                try keeper($0).save(&state, isNamed: false, value: nil)
-            }
+            return own
         }
+        folder =
+            try processes.map { RunFolder(try $0.first { try ownFolder().path } ?? "") }
+            ?? ownFolder()
 
         // The data and the loop.
-        let refused = try RefusedVideos(folder.refused)
+        let refused = try RefusedVideos(isFirst ? folder.refused : nil)
         self.refused = refused
         let data = try TrainingData(
             list, order(seed), settings.training.options,
-            clipsAhead: settings.training.options.prefetch * settings.batchSize,
+            clipsAhead: settings.training.options.prefetch * settings.batchSize, share: share,
             from: state.batch, until: end, say: { tell(.warning($0)) },
             refuse: { try refused.add("train", $0, $1) })
         var validation: Validation?
         if let validationList, let videos = settings.validation {
             let limit = settings.validationLimit.map {
-                $0.of(max(1, validationList.entries.count / settings.batchSize))
+                $0.of(
+                    max(1, validationList.entries.count / settings.batchSize / share.processes))
             }
             validation = Validation(
                 ValidationData(
                     validationList, videos.options, batchClips: settings.batchSize, limit: limit,
-                    seed: seed), objective, on: device)
+                    seed: seed, share: share), objective, processes: processes, on: device)
         }
         var wandb: WandbRun?
-        if let place = options.wandb {
+        if isFirst, let place = options.wandb {
             wandb = try WandbRun(
                 in: "\(folder.path)/wandb", place,
                 WandbRun.About(settings, folder, seed: seed, total: total),
@@ -147,13 +179,15 @@ package struct TrainingRun {
         weightCount = objective.model.parameterCount
         trainer = Trainer(
             plan, state: state, keeper: keeper(folder), data: data, validation: validation,
-            metrics: try MetricsLog(folder.metrics, before: state.batch),
-            events: options.writesEvents || wandb != nil
+            metrics: isFirst ? try MetricsLog(folder.metrics, before: state.batch) : nil,
+            events: isFirst && (options.writesEvents || wandb != nil)
                 ? try RunEvents(
                     folder, settings.pictures, writesEvents: options.writesEvents, wandb: wandb)
                 : nil,
-            on: device,
-            requests: requests, refuse: { try refused.add("validation", $0, $1) }, tell: tell)
+            parallel: parallel, on: device, requests: requests,
+            refuse: { try refused.add("validation", $0, $1) }, tell: tell)
+        try processes?.compare(
+            StateHash.of(settings.text, seed: seed), "the configuration and the seed")
     }
 
     private static func start(
@@ -195,7 +229,8 @@ package struct TrainingRun {
         let count = shapes.filter { !$0.key.contains("pos_embed") }
             .reduce(0) { $0 + $1.value.reduce(1, *) }
         let estimate = MemoryEstimate(settings, weightCount: count)
-        let machine = MachineMemory.bytes
+        // Processes of one machine share its memory.
+        let machine = MachineMemory.bytes / (options.processes?.onHost ?? 1)
         own.recomputesBlocks =
             options.recomputing == .on
             || options.recomputing == .auto

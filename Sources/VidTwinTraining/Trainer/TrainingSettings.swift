@@ -64,6 +64,8 @@ package struct TrainingSettings {
     package var accumulate = 1
     package var clip: Double?
     package var precision = Precision.float32
+    /// Whether the discriminator's norms take the batches of all processes for one.
+    package var syncsNorms = false
     package var training: Videos
     package var validation: Videos?
     package var epochs: Int?
@@ -215,9 +217,7 @@ package struct TrainingSettings {
         default:
             throw reader.failure("\(trainer).precision", expected: "32 or bf16-mixed")
         }
-        if try reader.boolean("\(trainer).sync_batchnorm") ?? false {
-            notes.append("\(trainer).sync_batchnorm has no effect with one process")
-        }
+        syncsNorms = try reader.boolean("\(trainer).sync_batchnorm") ?? false
     }
 
     /// Lightning's callback EarlyStopping, on the term that chooses checkpoints.

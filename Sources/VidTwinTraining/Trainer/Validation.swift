@@ -15,14 +15,20 @@ package struct Validation {
     package let data: ValidationData
     package let computation: any BatchComputation
     package let device: Device
+    /// Those that have the other parts of the set.
+    private let processes: Processes?
 
-    package init(_ data: ValidationData, _ computation: any BatchComputation, on device: Device) {
+    package init(
+        _ data: ValidationData, _ computation: any BatchComputation,
+        processes: Processes? = nil, on device: Device
+    ) {
         (self.data, self.computation, self.device) = (data, computation, device)
+        self.processes = processes
     }
 
     /// The means over at most `batches` batches, or nil where `isStopped` said so meanwhile.
     ///
-    /// - Throws: the errors of reading and computing.
+    /// - Throws: the errors of reading and computing; `TrainingError.data` where nothing could be read.
     package func run(
         batches: Int? = nil, active: (generator: Bool, discriminator: Bool),
         unreadable: (String, String) throws -> Void, isStopped: () -> Bool
@@ -30,7 +36,15 @@ package struct Validation {
         let evaluator = Evaluator(device: device, lpips: nil)
         var (sums, counts): ([String: Double], [String: Double]) = ([:], [:])
         var (clips, stopped, extremes) = (0, false, ClipExtremes())
-        try data.each(batches: batches, on: device, unreadable: unreadable) { batch, names in
+        var missed: [(name: String, problem: String)] = []
+        func miss(_ name: String, _ problem: String) throws {
+            if processes == nil {
+                try unreadable(name, problem)
+            } else {
+                missed.append((name, problem))
+            }
+        }
+        try data.each(batches: batches, on: device, unreadable: miss) { batch, names in
             let count = batch.dim(0)
             let (terms, reconstruction) = try computation.validate(
                 batch, generatorActive: active.generator,
@@ -57,10 +71,46 @@ package struct Validation {
             stopped = isStopped()
             return !stopped
         }
+        if let processes {
+            stopped = processes.any(stopped)
+            (sums, counts, clips) = try shared(sums, counts, clips, processes)
+            let words = missed.map { "\($0.name)\0\($0.problem)" }.joined(separator: "\0\0")
+            for bytes in try processes.exchange(Array(words.utf8)) where !bytes.isEmpty {
+                let parts = String(decoding: bytes, as: UTF8.self)
+                    .split(separator: "\0").map(String.init)
+                for i in stride(from: 0, to: parts.count - 1, by: 2) {
+                    try unreadable(parts[i], parts[i + 1])
+                }
+            }
+        }
         if stopped { return nil }
+        // Of a few batches none may be readable; of all of them one must.
+        if clips == 0, data.isWhole(batches) {
+            processes?.failTogether()
+            throw TrainingError.data(
+                "\(data.list.place): no video of the validation could be read")
+        }
         return ValidationResult(
             terms: sums.reduce(into: [:]) { $0[$1.key] = $1.value / (counts[$1.key] ?? 1) },
             clips: clips, extremes: extremes)
+    }
+
+    /// Sums and counts of all processes, some of which may have had no clip.
+    private func shared(
+        _ sums: [String: Double], _ counts: [String: Double], _ clips: Int, _ processes: Processes
+    ) throws -> ([String: Double], [String: Double], Int) {
+        let texts = try processes.exchange(Array(sums.keys.sorted().joined(separator: " ").utf8))
+        let names = Set(
+            texts.flatMap {
+                String(decoding: $0, as: UTF8.self).split(separator: " ").map(String.init)
+            }
+        ).sorted()
+        let all = processes.sum(
+            names.map { sums[$0] ?? 0 } + names.map { counts[$0] ?? 0 } + [Double(clips)])
+        func pairs(_ first: Int) -> [String: Double] {
+            Dictionary(uniqueKeysWithValues: zip(names, all[first..<first + names.count]))
+        }
+        return (pairs(0), pairs(names.count), Int(all[2 * names.count]))
     }
 
     /// Clips `[B, T, H, W, 3]` as frames in 0…1.

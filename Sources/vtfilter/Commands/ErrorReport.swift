@@ -56,6 +56,7 @@ extension ExitStatus {
             switch error {
             case .data, .resume: return badModel
             case .nonFinite, .failure: return failure
+            case .process(_, _, let status): return status
             }
         case let error as Interrupted:
             return 128 + error.signal

@@ -137,6 +137,18 @@ struct Train: ParsableCommand {
 
     func run() throws {
         words.configureLog()
+        try TrainingProcesses.run(run)
+    }
+
+    private func run(_ processes: Processes?) throws {
+        let speaks = processes?.isFirst ?? true
+        if let processes {
+            Log.notice("\(processes.count) processes, by \(processes.library)")
+            let all = try processes.exchange(Array("process \(getpid()) on \(processes.host)".utf8))
+            for (rank, words) in all.enumerated() {
+                Log.notice("rank \(rank): \(String(decoding: words, as: UTF8.self))")
+            }
+        }
         let settings = try settings()
         for note in settings.notes { Log.notice(note) }
         let interruption = Interruption()
@@ -146,16 +158,17 @@ struct Train: ParsableCommand {
         requests.takeSave = { SaveRequest.take() }
         let listener = TrainingListener()
         let start = Clock.now
-        let progressFile = try self.progress.file(inputs: files)
-        let run = try prepared(settings, requests, listener)
+        let progressFile = speaks ? try self.progress.file(inputs: files) : nil
+        let run = try prepared(settings, processes, requests, listener)
         let (trainer, first) = (run.trainer, run.trainer.state.batch)
         Log.notice(
             "\(run.folder.path): \(run.weightCount) weights, batches of "
-                + "\(trainer.plan.batchSize * trainer.plan.accumulate) clips, "
+                + "\(trainer.state.batchClips) clips, "
                 + "\(trainer.state.epochBatches) an epoch, \(trainer.plan.end) in all, "
-                + "\(run.device.threads) threads")
+                + "\(run.device.threads) threads"
+                + (processes == nil ? "" : " in each process"))
         let progress = TrainingProgress(
-            showsLine: self.progress.showsLine(words), file: progressFile, first: first,
+            showsLine: speaks && self.progress.showsLine(words), file: progressFile, first: first,
             total: trainer.plan.end, epochBatches: trainer.state.epochBatches,
             logEvery: trainer.plan.logEvery)
         listener.progress = progress
@@ -166,8 +179,10 @@ struct Train: ParsableCommand {
             try? trainer.finishLogs(status: Int(ExitStatus.failure))
             throw error
         }
-        listener.ended()
-        let signal = end == .stopped ? interruption.signal : nil
+        if speaks { listener.ended() }
+        let own = interruption.signal
+        let signals = processes?.gather([Double(own ?? 0)]).map { Int32($0[0]) } ?? []
+        let signal = end == .stopped ? own ?? signals.max() : nil
         try trainer.finishLogs(status: signal.map { 128 + Int($0) } ?? 0)
         if let signal {
             if let folder = run.wandbFolder { Log.notice("for W&B: wandb sync \(folder)") }
@@ -177,7 +192,7 @@ struct Train: ParsableCommand {
             throw Interrupted(signal: signal)
         }
         progress.end()
-        if !words.quiet {
+        if !words.quiet, speaks {
             Log.plain(
                 listener.table(
                     run, seconds: Clock.now - start, batches: trainer.state.batch - first))
@@ -186,12 +201,16 @@ struct Train: ParsableCommand {
 
     /// The run; names of a start that do not fit are all said, as patterns are made from them.
     private func prepared(
-        _ settings: TrainingSettings, _ requests: Trainer.Requests, _ listener: TrainingListener
+        _ settings: TrainingSettings, _ processes: Processes?, _ requests: Trainer.Requests,
+        _ listener: TrainingListener
     ) throws -> TrainingRun {
+        var options = options(settings)
+        options.processes = processes
         do {
             return try TrainingRun(
-                settings, options(settings), requests: requests, tell: listener.heard)
-        } catch let error as ModelError where error.isSummary {
+                settings, options, requests: requests,
+                tell: processes?.isFirst ?? true ? listener.heard : { _ in })
+        } catch let error as ModelError where error.isSummary && processes == nil {
             Log.error(error.list)
             throw ExitCode(ExitStatus.badModel)
         }

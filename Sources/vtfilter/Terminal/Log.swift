@@ -15,7 +15,18 @@ enum Log {
         logger.logLevel = quiet ? .error : verbose ? .debug : .notice
     }
 
-    static func error(_ text: String) { logger.error("\(text)") }
+    /// Who speaks, where there are several processes.
+    nonisolated(unsafe) private static var speaker = ""
+
+    /// Only errors are said, and by whom.
+    static func speak(as name: String) {
+        (speaker, logger.logLevel) = ("\(name): ", .error)
+    }
+
+    /// Nothing is said any more.
+    static func silence() { logger.logLevel = .critical }
+
+    static func error(_ text: String) { logger.error("\(speaker)\(text)") }
     static func warning(_ text: String) { logger.warning("\(text)") }
     static func notice(_ text: String) { logger.notice("\(text)") }
     static func debug(_ text: String) { logger.debug("\(text)") }
