@@ -70,6 +70,12 @@ class Run:
             self.checkpoint = Unpickler(archive).load()
 
     @property
+    def shown(self):
+        """Best and worst videos of the validation on the page (some are alike), and their scores."""
+        page = (self.folder / "report.html").read_text()
+        return re.findall(r"\d-(\w+\.mp4)", page) + re.findall(r"[\d.]+ dB", page)
+
+    @property
     def gradients(self):
         """With a first beta of 0, the average of gradients is the last one."""
         state = self.checkpoint["optimizer_states"]
@@ -185,6 +191,7 @@ class Lab:
                     check(error <= 1e-4, f"{case}: {name} {a[name]}, with one process {b[name]}: {b}")
             all_, worst = difference(many.weights, one.weights, start)
             check(all_ <= 5e-4, f"{case}: weights with {count} processes: {all_}, {worst}")
+            check(many.shown == one.shown, f"{case}: the page shows {many.shown}, not {one.shown}")
             print(f"{self.mpi}: {case}: {count} processes: gradients within {' and '.join(said)}, "
                   f"ten batches {all_:.1e} of the way")
         again = self.run(case, counts[-1], 4 // counts[-1], *options)

@@ -54,13 +54,81 @@ package struct ClipExtremes {
         let clip = Tensor(
             shape, Array(batch.values[index * count..<(index + 1) * count]), on: batch.device)
         let candidate = Candidate(name: name, psnr: psnr, ssim: ssim, clip: clip)
-        func put(_ list: inout [Candidate], _ isBefore: (Double, Double) -> Bool) {
-            let place = list.firstIndex { isBefore(candidate.psnr, $0.psnr) } ?? list.count
-            list.insert(candidate, at: place)
-            list = Array(list.prefix(ClipExtremes.shown))
+        if isWorse { put(candidate, into: &worst) { $0 < $1 } }
+        if isBetter { put(candidate, into: &best) { $0 > $1 } }
+    }
+
+    private func put(
+        _ candidate: Candidate, into list: inout [Candidate], _ isBefore: (Double, Double) -> Bool
+    ) {
+        let place = list.firstIndex { isBefore(candidate.psnr, $0.psnr) } ?? list.count
+        list.insert(candidate, at: place)
+        list = Array(list.prefix(ClipExtremes.shown))
+    }
+
+    /// Makes them those of all processes, each of which saw a part of the validation.
+    mutating func join(_ processes: Processes, on device: Device) throws {
+        func padded(_ list: [Candidate], _ none: Double) -> [Double] {
+            list.map(\.psnr) + Array(repeating: none, count: ClipExtremes.shown - list.count)
         }
-        if isWorse { put(&worst) { $0 < $1 } }
-        if isBetter { put(&best) { $0 > $1 } }
+        let all = processes.gather(
+            padded(worst, .infinity) + padded(best, -.infinity) + [Double(seen)])
+        let shown = ClipExtremes.shown
+        let low = all.flatMap { $0[..<shown] }.sorted()[shown - 1]
+        let high = all.flatMap { $0[shown..<2 * shown] }.sorted(by: >)[shown - 1]
+        seen = all.reduce(0) { $0 + Int($1[2 * shown]) }
+        let parts =
+            worst.filter { $0.psnr <= low }.map { Message($0, isWorst: true) }
+            + best.filter { $0.psnr >= high }.map { Message($0, isWorst: false) }
+        (worst, best) = ([], [])
+        for bytes in try processes.exchange(parts.flatMap(\.bytes)) {
+            var rest = bytes[...]
+            while let (candidate, isWorst) = Message.take(&rest, on: device) {
+                if isWorst {
+                    put(candidate, into: &worst) { $0 < $1 }
+                } else {
+                    put(candidate, into: &best) { $0 > $1 }
+                }
+            }
+        }
+    }
+
+    /// A candidate on its way to other processes: a line of words, and its pixels as they were read.
+    private struct Message {
+        let bytes: [UInt8]
+
+        init(_ one: Candidate, isWorst: Bool) {
+            let words =
+                [isWorst ? "worst" : "best", "\(one.psnr)", "\(one.ssim)"]
+                + one.clip.shape.map { "\($0)" }
+                + [one.name.split(separator: "\n").joined(separator: " ")]
+            bytes =
+                Array(words.joined(separator: "\0").utf8) + [10]
+                + one.clip.values.map { UInt8(max(0, min((($0 + 1) * 127.5).rounded(), 255))) }
+        }
+
+        /// The first of those that are left.
+        static func take(
+            _ rest: inout ArraySlice<UInt8>, on device: Device
+        ) -> (Candidate, isWorst: Bool)? {
+            guard let end = rest.firstIndex(of: 10) else { return nil }
+            let words = String(decoding: rest[..<end], as: UTF8.self)
+                .split(separator: "\0", omittingEmptySubsequences: false).map(String.init)
+            guard words.count == 9, let psnr = Double(words[1]), let ssim = Double(words[2])
+            else { return nil }
+            let shape = words[3..<8].compactMap { Int($0) }
+            let count = shape.reduce(1, *)
+            guard shape.count == 5, rest.count >= end + 1 - rest.startIndex + count else {
+                return nil
+            }
+            let clip = Tensor(shape, on: device)
+            unitPixels(Array(rest[end + 1..<end + 1 + count]), into: clip, at: 0)
+            rest = rest[(end + 1 + count)...]
+            return (
+                Candidate(name: words[8], psnr: psnr, ssim: ssim, clip: clip),
+                words[0] == "worst"
+            )
+        }
     }
 
     /// The kept clips with what the model makes of them now; of few clips each is shown once.

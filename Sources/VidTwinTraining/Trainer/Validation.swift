@@ -73,6 +73,7 @@ package struct Validation {
         }
         if let processes {
             stopped = processes.any(stopped)
+            try extremes.join(processes, on: device)
             (sums, counts, clips) = try shared(sums, counts, clips, processes)
             let words = missed.map { "\($0.name)\0\($0.problem)" }.joined(separator: "\0\0")
             for bytes in try processes.exchange(Array(words.utf8)) where !bytes.isEmpty {
