@@ -6,6 +6,7 @@
  * comes out when frame n + DELAY goes in, black frames before it. README.md has the limits.
  */
 
+#include <errno.h>
 #include <frei0r.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,20 +18,22 @@
 
 enum { PARAM_MODEL, PARAM_PART, PARAM_PRECISION, PARAM_THREADS, PARAM_OVERLAP, PARAM_COUNT };
 
+/* All of them texts: frei0r's numbers go from 0 to 1, which GStreamer holds them to and MLT scales by.
+ * An empty one means the default. */
 static const f0r_param_info_t parameters[PARAM_COUNT] = {
     {"model", F0R_PARAM_STRING, "folder, or name of an installed model; empty: the default"},
     {"part", F0R_PARAM_STRING, "latents that are decoded: all, structure or dynamics"},
     {"precision", F0R_PARAM_STRING, "auto, f32, bf16 or int8"},
-    {"threads", F0R_PARAM_DOUBLE, "threads that compute; 0: all CPUs"},
-    {"overlap", F0R_PARAM_DOUBLE, "frames that clips share and cross-fade"},
+    {"threads", F0R_PARAM_STRING, "how many compute; 0: all CPUs"},
+    {"overlap", F0R_PARAM_STRING, "frames that clips share and cross-fade, 0 to 15"},
 };
+static const char *const defaults[PARAM_COUNT] = {"", "all", "auto", "0", "0"};
 
 typedef struct Instance {
     unsigned width, height;
-    char *text[PARAM_THREADS]; /* model, part, precision */
-    double number[2];          /* threads, overlap */
-    int changed;               /* parameters differ from those of the session */
-    int broken;                /* said so already; until parameters change */
+    char *text[PARAM_COUNT];
+    int changed; /* parameters differ from those of the session */
+    int broken;  /* said so already; until parameters change */
     vidtwin_model *model;
     vidtwin_session *session;
     uint8_t *rgb;
@@ -64,11 +67,9 @@ f0r_instance_t f0r_construct(unsigned int width, unsigned int height) {
     if (!f) return NULL;
     f->width = width;
     f->height = height;
-    f->text[PARAM_MODEL] = strdup("");
-    f->text[PARAM_PART] = strdup("all");
-    f->text[PARAM_PRECISION] = strdup("auto");
     f->changed = 1;
-    if (!f->text[PARAM_MODEL] || !f->text[PARAM_PART] || !f->text[PARAM_PRECISION]) {
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        if ((f->text[i] = strdup(defaults[i]))) continue;
         f0r_destruct(f);
         return NULL;
     }
@@ -87,37 +88,28 @@ static void stop(Instance *f) {
 void f0r_destruct(f0r_instance_t instance) {
     Instance *f = instance;
     stop(f);
-    for (int i = 0; i < PARAM_THREADS; i++) free(f->text[i]);
+    for (int i = 0; i < PARAM_COUNT; i++) free(f->text[i]);
     free(f);
 }
 
 /* Hosts set every parameter before every frame: one that is as it was must cost nothing. */
 void f0r_set_param_value(f0r_instance_t instance, f0r_param_t value, int index) {
     Instance *f = instance;
-    if (index >= 0 && index < PARAM_THREADS) {
-        const char *text = *(f0r_param_string *)value;
-        if (!text || !strcmp(text, f->text[index])) return;
-        char *copy = strdup(text);
-        if (!copy) return;
-        free(f->text[index]);
-        f->text[index] = copy;
-    } else if (index >= PARAM_THREADS && index < PARAM_COUNT) {
-        const double number = *(f0r_param_double *)value;
-        if (number == f->number[index - PARAM_THREADS]) return;
-        f->number[index - PARAM_THREADS] = number;
-    } else {
-        return;
-    }
+    const char *text;
+    char *copy;
+    if (index < 0 || index >= PARAM_COUNT) return;
+    text = *(f0r_param_string *)value;
+    if (!text || !*text) text = defaults[index];
+    if (!strcmp(text, f->text[index]) || !(copy = strdup(text))) return;
+    free(f->text[index]);
+    f->text[index] = copy;
     f->changed = 1;
     f->broken = 0;
 }
 
 void f0r_get_param_value(f0r_instance_t instance, f0r_param_t value, int index) {
     Instance *f = instance;
-    if (index >= 0 && index < PARAM_THREADS)
-        *(f0r_param_string *)value = f->text[index];
-    else if (index >= PARAM_THREADS && index < PARAM_COUNT)
-        *(f0r_param_double *)value = f->number[index - PARAM_THREADS];
+    if (index >= 0 && index < PARAM_COUNT) *(f0r_param_string *)value = f->text[index];
 }
 
 /* frei0r has no way to return an error: it is said once, and every frame is magenta from then on, so
@@ -135,8 +127,19 @@ static int32_t choice(const char *text, const char *const *names, int32_t count)
     return -1;
 }
 
-/* A number that a parameter gives, or -1, which libvidtwin refuses, for what is none. */
-static int32_t whole(double number) { return number >= 0 && number <= 1e6 ? (int32_t)number : -1; }
+/* The whole number that a parameter gives; what is none is said. Which ones are taken says libvidtwin. */
+static int whole(const Instance *f, int index, int32_t *number, char *message, size_t capacity) {
+    const char *text = f->text[index];
+    char *end;
+    long value;
+    errno = 0;
+    value = strtol(text, &end, 10);
+    *number = (int32_t)value;
+    if (end != text && !*end && !errno && *number == value) return 1;
+    snprintf(message, capacity, "%s: expected a whole number, found \"%.200s\"",
+             parameters[index].name, text);
+    return 0;
+}
 
 static void start(Instance *f) {
     static const char *const parts[] = {"all", "structure", "dynamics"};
@@ -161,7 +164,12 @@ static void start(Instance *f) {
         fail(f, message);
         return;
     }
-    model.threads = whole(f->number[0]);
+    vidtwin_session_options_default(&session, sizeof session);
+    if (!whole(f, PARAM_THREADS, &model.threads, message, sizeof message) ||
+        !whole(f, PARAM_OVERLAP, &session.overlap, message, sizeof message)) {
+        fail(f, message);
+        return;
+    }
     if (vidtwin_model_open(&f->model, &model, message, sizeof message) < 0) {
         fail(f, message);
         return;
@@ -178,9 +186,7 @@ static void start(Instance *f) {
         fail(f, message);
         return;
     }
-    vidtwin_session_options_default(&session, sizeof session);
     session.part = session_part;
-    session.overlap = whole(f->number[1]);
     if (vidtwin_session_open(&f->session, f->model, &session, message, sizeof message) < 0) {
         fail(f, message);
         return;
