@@ -1,4 +1,5 @@
-# What a newcomer needs is `make demo` and `make test`; what CI runs is `make check test`.
+# What a newcomer needs is `make demo` and `make test`; what CI runs is `make check test`. Folders may have
+# any name: recipes say "$$PWD" for this one, and quote it.
 SHELL := /bin/bash
 
 PREFIX ?= /usr/local
@@ -20,22 +21,31 @@ API_MINOR := $(shell sed -n 's/^.define VIDTWIN_API_MINOR //p' Sources/CVidTwin/
 #   zlib1g-dev                  tar streams that gzip packed
 #   libyaml-dev                 configuration files
 #   libssl-dev                  SHA-256 of checkpoints
+#   g++                         the C and C++ libraries that Swift's programs are linked with
 #   ffmpeg                      the other end of the pipelines: demo, examples and tests
-PACKAGES := ffmpeg libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
+PACKAGES := ffmpeg g++ libavcodec-dev libavfilter-dev libavformat-dev libavutil-dev libdeflate-dev \
 	libdnnl-dev libssl-dev libswscale-dev libyaml-dev pkg-config zlib1g-dev
 
-# What only the tests need: a browser that looks at the evaluation's page, a reader of latents, a
-# checker of memory, C++ for the header, an MPI.
-TEST_PACKAGES := chromium g++ libopenmpi-dev openmpi-bin python3-numpy python3-venv valgrind
+# What Swift itself needs, beside what is above.
+SWIFT_PACKAGES := ca-certificates git libcurl4 libncurses6 libsqlite3-0 libxml2
 
-# What the plug-ins need: an MPI; the header of frei0r; fetching, unpacking and assembling FFmpeg's source.
+# What only the tests need: readers of latents, an MPI. And a browser that looks at the evaluation's page, a
+# reader of man pages, a checker of memory, without which tests say what they skip.
+TEST_PACKAGES := libopenmpi-dev openmpi-bin python3-numpy python3-venv
+MORE_TEST_PACKAGES := chromium mandoc valgrind
+
+# What the plug-ins need: an MPI; the header of frei0r, programs that load it besides ffmpeg; fetching,
+# unpacking and assembling FFmpeg's source. What the check of the README's Start needs.
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
+BARE_PACKAGES := debootstrap
+FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
-	library mpi install-mpi mpi-check mpi-check-slow abi frei0r frei0r-test install-frei0r filter-test filter-check install clean
+	library mpi install-mpi mpi-check mpi-check-slow abi frei0r frei0r-test install-frei0r filter-test filter-check \
+	installable install uninstall install-check install-bare clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -47,7 +57,9 @@ help:
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
+	@echo "make installable   builds what the next copies, for a user before root installs"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
+	@echo "make uninstall   removes what these put there"
 	@echo "make bench-train   a batch of training beside PyTorch (10 minutes)"
 	@echo "make bench     vtfilter beside PyTorch, OpenVINO and ONNX Runtime (15 minutes, 8 GB)"
 	@echo "make deps      install the Debian packages that are missing"
@@ -56,10 +68,14 @@ help:
 deps:
 	@command -v $(SWIFT) >/dev/null || { \
 	  echo "Swift 6.1 or later is needed and not found; see https://www.swift.org/install" >&2; exit 1; }
+	@said=$$($(SWIFT) --version 2>&1) || { \
+	  printf '%s\n' "$$said" "Swift does not start; the packages that it needs:" \
+	    "  sudo apt-get install --no-install-recommends $(SWIFT_PACKAGES)" >&2; exit 1; }
 	@$(call install_missing,$(PACKAGES))
 
 test-deps: deps
 	@$(call install_missing,$(TEST_PACKAGES))
+	@($(call install_missing,$(MORE_TEST_PACKAGES))) || echo "going on without them: tests say what they skip" >&2
 
 # Installs what is missing of a list of Debian packages, or says who can.
 define install_missing
@@ -81,7 +97,7 @@ build: deps
 	$(SWIFT) build -c release --product vtfilter
 
 demo: build
-	PATH="$(CURDIR)/$(BUILD):$$PATH" bash examples/demo.sh
+	PATH="$$PWD/$(BUILD):$$PATH" bash examples/demo.sh
 
 # The tests of the command line run the program itself, so it is built first. A warning in our own
 # code is an error.
@@ -96,10 +112,11 @@ cpu-levels: test-build
 # By its name: `--build-tests` also compiles every tool of the packages used, protobuf's compiler among them.
 test-build: test-deps
 	@set -o pipefail; $(SWIFT) build -c release --product vidtwinPackageTests 2>&1 | tee .build-log; \
-	status=$$?; grep -E '^$(CURDIR)/.*warning:' .build-log && status=1; rm -f .build-log; exit $$status
+	status=$$?; root="$$(pwd -P)/" awk 'index($$0, ENVIRON["root"]) == 1 && /warning:/ { print; found = 1 } \
+	    END { exit !found }' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check mpi-check abi frei0r-test filter-check fuzz-short
+check: lint build readme examples train-check mpi-check abi frei0r-test filter-check fuzz-short install-check
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
@@ -108,7 +125,7 @@ check: lint build readme examples train-check mpi-check abi frei0r-test filter-c
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
-check-slow: debug-build sanitize
+check-slow: debug-build sanitize install-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
 	$(MAKE) --no-print-directory failures soak mpi-check-slow
 
@@ -151,26 +168,26 @@ format:
 
 # Every command that the README shows, in a fresh folder.
 readme: build
-	PATH="$(CURDIR)/$(BUILD):$$PATH" bash examples/run-readme.sh README.md
+	PATH="$$PWD/$(BUILD):$$PATH" bash examples/run-readme.sh README.md
 
 # Every script in examples/, on the bundled clips.
 examples: build library .build-python/ready
-	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" bash examples/run-all.sh
-	PATH="$(CURDIR)/$(BUILD):$(CURDIR)/.build-python/bin:$$PATH" \
+	PATH="$$PWD/$(BUILD):$$PWD/.build-python/bin:$$PATH" bash examples/run-all.sh
+	PATH="$$PWD/$(BUILD):$$PWD/.build-python/bin:$$PATH" \
 	  bash examples/run-embedding.sh $(STAGE) .build-example
 
 # Training beside PyTorch and Lightning: they take our checkpoints and we theirs. Then what
 # docs/TRAINING.md shows, in a short form.
 train-check: build .build-train/ready
-	PATH="$(CURDIR)/$(BUILD):$$PATH" .build-train/bin/python Tests/Training/pytorch.py \
-	  "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
-	.build-train/bin/python Tests/Training/events.py "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
-	.build-train/bin/python Tests/Training/offline_run.py "$(CURDIR)/$(BUILD)/vtfilter" "$(CURDIR)"
-	PATH="$(CURDIR)/$(BUILD):$$PATH" bash Tests/Training/learns.sh "$(CURDIR)"
+	PATH="$$PWD/$(BUILD):$$PATH" .build-train/bin/python Tests/Training/pytorch.py \
+	  "$$PWD/$(BUILD)/vtfilter" "$$PWD"
+	.build-train/bin/python Tests/Training/events.py "$$PWD/$(BUILD)/vtfilter" "$$PWD"
+	.build-train/bin/python Tests/Training/offline_run.py "$$PWD/$(BUILD)/vtfilter" "$$PWD"
+	PATH="$$PWD/$(BUILD):$$PATH" bash Tests/Training/learns.sh "$$PWD"
 
 .build-train/ready: Tests/Training/requirements.txt | test-deps
 	python3 -m venv .build-train
-	.build-train/bin/pip install --quiet -r Tests/Training/requirements.txt
+	.build-train/bin/python -m pip install --quiet -r Tests/Training/requirements.txt
 	touch $@
 
 # The C interface, as it is installed.
@@ -193,13 +210,13 @@ mpi:
 
 # Two processes are one, by Open MPI; then 2 and 4, by MPICH too, and all golden configurations.
 mpi-check: build test-deps mpi
-	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --mpi openmpi
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$$PWD" --mpi openmpi
 
 mpi-check-slow: build test-deps
 	@$(call install_missing,$(MPI_PACKAGES) iproute2 libmpich-dev mpich)
 	$(MAKE) --no-print-directory mpi
-	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --long
-	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$(CURDIR)" --hosts
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$$PWD" --long
+	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$$PWD" --hosts
 
 install-mpi: mpi
 	install -d "$(DESTDIR)$(LIBDIR)"
@@ -210,12 +227,13 @@ frei0r: library
 	@$(call install_missing,$(FREI0R_PACKAGES))
 	install -d $(STAGE)/lib/frei0r-1
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared filters/frei0r/vidtwin.c \
-	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs vidtwin) \
+	  -I$(STAGE)/include -L$(STAGE)/lib -lvidtwin \
 	  -Wl,-z,nodelete '-Wl,-rpath,$$ORIGIN/..' -o $(STAGE)/lib/frei0r-1/vidtwin.so
 
 frei0r-test: frei0r build
-	PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/frei0r/test.sh $(STAGE)/lib/frei0r-1
-	FREI0R_PATH=$(STAGE)/lib/frei0r-1 bash examples/run-readme.sh filters/frei0r/README.md
+	@($(call install_missing,$(FREI0R_HOSTS))) || echo "hosts of the plug-in that are missing are NOT TESTED" >&2
+	PATH="$$PWD/$(BUILD):$$PATH" bash filters/frei0r/test.sh $(STAGE)/lib/frei0r-1
+	FREI0R_PATH="$$PWD/$(STAGE)/lib/frei0r-1" bash examples/run-readme.sh filters/frei0r/README.md
 
 install-frei0r: frei0r
 	install -d "$(DESTDIR)$(LIBDIR)/frei0r-1"
@@ -225,13 +243,13 @@ install-frei0r: frei0r
 # in ~/.cache/vidtwin. Fails where the source cannot be had; filter-check, for CI, says so and goes on.
 filter-test: library build
 	@$(call install_missing,$(FILTER_PACKAGES))
-	@ffmpeg=$$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig bash filters/build-ffmpeg.sh) || { \
+	@ffmpeg=$$(bash filters/build-ffmpeg.sh $(STAGE)) || { \
 	  status=$$?; [ $$status != 75 ] || \
 	    echo "FFmpeg's source cannot be had: the filter was NOT TESTED" | tee .build-library/not-tested >&2; \
 	  exit $$status; }; \
-	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$(CURDIR)/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg" && \
-	LD_LIBRARY_PATH=$(STAGE)/lib bash filters/graphs.sh "$$(dirname "$$ffmpeg")" $(STAGE) $(FILTER_GRAPHS) && \
-	LD_LIBRARY_PATH=$(STAGE)/lib PATH="$$(dirname "$$ffmpeg"):$$PATH" \
+	LD_LIBRARY_PATH="$$PWD/$(STAGE)/lib" PATH="$$PWD/$(BUILD):$$PATH" bash filters/test.sh "$$ffmpeg" && \
+	LD_LIBRARY_PATH="$$PWD/$(STAGE)/lib" bash filters/graphs.sh "$$(dirname "$$ffmpeg")" $(STAGE) $(FILTER_GRAPHS) && \
+	LD_LIBRARY_PATH="$$PWD/$(STAGE)/lib" PATH="$$(dirname "$$ffmpeg"):$$PATH" \
 	  bash examples/run-readme.sh filters/README.md
 
 filter-check: library
@@ -241,7 +259,7 @@ filter-check: library
 # A Python that reads latents as their users do.
 .build-python/ready: | test-deps
 	python3 -m venv .build-python
-	.build-python/bin/pip install --quiet numpy webdataset
+	.build-python/bin/python -m pip install --quiet numpy webdataset
 	touch $@
 
 # Speed beside others, all in one run: the released configuration with random weights. Writes the
@@ -249,13 +267,13 @@ filter-check: library
 BENCH_ROUNDS ?= 3
 bench: build .build-bench/ready .build-bench/full/golden.safetensors
 	.build-bench/bin/python Benchmarks/peers/peers.py .build-bench/full \
-	  --vtfilter "$(CURDIR)/$(BUILD)/vtfilter" --rounds $(BENCH_ROUNDS)
+	  --vtfilter "$$PWD/$(BUILD)/vtfilter" --rounds $(BENCH_ROUNDS)
 
 # A batch of training beside PyTorch, in one run: Benchmarks/training/results.md. BENCH_TRAIN=--full adds
 # the released model (half an hour, 8 GB).
 BENCH_TRAIN ?=
 bench-train: build .build-bench/ready
-	.build-bench/bin/python Benchmarks/training/compare.py --vtfilter "$(CURDIR)/$(BUILD)/vtfilter" \
+	.build-bench/bin/python Benchmarks/training/compare.py --vtfilter "$$PWD/$(BUILD)/vtfilter" \
 	  --rounds $(BENCH_ROUNDS) $(BENCH_TRAIN)
 
 .build-bench/full/golden.safetensors: .build-bench/ready
@@ -263,7 +281,7 @@ bench-train: build .build-bench/ready
 
 .build-bench/ready: | test-deps
 	python3 -m venv .build-bench
-	.build-bench/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
+	.build-bench/bin/python -m pip install --quiet -r Benchmarks/peers/requirements.txt
 	touch $@
 
 # The C library as it is installed, in a folder laid out like PREFIX: it carries the Swift runtime,
@@ -271,55 +289,99 @@ bench-train: build .build-bench/ready
 # hosts that unload plug-ins whose threads still run. These flags cannot stand in Package.swift, which
 # others could not depend on then.
 LIBRARY := libvidtwin.so.$(API_MAJOR).$(API_MINOR)
-STAGE := $(CURDIR)/.build-library/stage
+STAGE := .build-library/stage
 library: deps
 	@mkdir -p .build-library
 	printf '{ global: vidtwin_*; local: *; };\n' > .build-library/exports.map
 	$(SWIFT) build -c release --scratch-path .build-library --product vidtwin \
-	  -Xswiftc -static-stdlib -Xlinker --version-script=$(CURDIR)/.build-library/exports.map \
+	  -Xswiftc -static-stdlib -Xlinker "--version-script=$$PWD/.build-library/exports.map" \
 	  -Xlinker -soname=libvidtwin.so.$(API_MAJOR) -Xlinker -Bsymbolic -Xlinker -z -Xlinker nodelete
-	$(call install_library,$(STAGE),$(STAGE)/lib,$(STAGE)/include)
+	strip --strip-unneeded -o .build-library/stripped.so .build-library/release/libvidtwin.so
+	$(call install_library,\$${pcfiledir}/../..,$(STAGE)/lib,$(STAGE)/include,\$${prefix}/lib,\$${prefix}/include)
 	@install -d "$(STAGE)/share/vidtwin"; cp -R models "$(STAGE)/share/vidtwin/"
 
 # install_library: where the prefix is for programs that use it, and where the library, the header go.
-# A file is replaced only where it changed, so that what was built against it stays as new as it is.
+# A file is replaced only where it changed, so that what was built against it stays as new as it is. The
+# folders in vidtwin.pc stand under its prefix where they can, and blanks in them are escaped.
 define install_library
 	install -d "$(2)/pkgconfig" "$(3)"
-	strip --strip-unneeded -o .build-library/stripped.so .build-library/release/libvidtwin.so
 	cmp -s .build-library/stripped.so "$(2)/$(LIBRARY)" || \
 	  install -m 755 .build-library/stripped.so "$(2)/$(LIBRARY)"
 	ln -sf $(LIBRARY) "$(2)/libvidtwin.so.$(API_MAJOR)"
 	ln -sf libvidtwin.so.$(API_MAJOR) "$(2)/libvidtwin.so"
 	cmp -s Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h" || \
 	  install -m 644 Sources/CVidTwin/include/vidtwin.h "$(3)/vidtwin.h"
-	printf '%s\n' 'prefix=$(1)' 'libdir=$(if $(filter $(1),$(PREFIX)),$(LIBDIR),$(2))' \
-	  'includedir=$(if $(filter $(1),$(PREFIX)),$(INCLUDEDIR),$(3))' '' 'Name: vidtwin' \
+	printf '%s\n' "prefix=$(1)" "libdir=$(4)" "includedir=$(5)" '' 'Name: vidtwin' \
 	  'Description: VidTwin video autoencoder' 'Version: $(VERSION)' \
-	  'Libs: -L$${libdir} -lvidtwin' 'Cflags: -I$${includedir}' > .build-library/vidtwin.pc
-	install -m 644 .build-library/vidtwin.pc "$(2)/pkgconfig/vidtwin.pc"
+	  'Libs: -L$${libdir} -lvidtwin' 'Cflags: -I$${includedir}' | \
+	  sed '1,3s/ /\\ /g' > "$(2)/pkgconfig/vidtwin.pc"
+	chmod 644 "$(2)/pkgconfig/vidtwin.pc"
 endef
 
-# The installed program carries the Swift runtime with it; libav and oneDNN are the system's.
-install: deps library
+# All that `make install` copies: compiled where a source is newer, so that it can be made by a user and
+# installed by root, who may have no Swift. The installed program carries the Swift runtime with it; libav
+# and oneDNN are the system's.
+INSTALLABLE := .build-install/installable
+installable: $(INSTALLABLE)
+$(INSTALLABLE): Package.swift Makefile docs/man-pages.sh $(shell find Sources -type f)
+	$(MAKE) --no-print-directory library
 	$(SWIFT) build -c release --scratch-path .build-install --static-swift-stdlib --product vtfilter
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/vidtwin"
+	$(SWIFT) build -c release --scratch-path .build-manual --product generate-manual \
+	  --package-path .build-install/checkouts/swift-argument-parser
+	SOURCE="$(VERSION)" bash docs/man-pages.sh .build-manual/release/generate-manual \
+	  .build-install/release/vtfilter .build-install/manual
+	for shell in bash zsh fish; do \
+	  .build-install/release/vtfilter --generate-completion-script $$shell > .build-install/completion.$$shell || exit 1; \
+	done
+	touch $@
+
+SHARE := $(DESTDIR)$(PREFIX)/share
+install: $(INSTALLABLE)
+	@case "$(PREFIX)" in /*) ;; *) echo "PREFIX=$(PREFIX): expected a path that begins with /" >&2; exit 1;; esac
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/vidtwin" "$(SHARE)/man/man1" \
+	  "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
-	cp -R configs models "$(DESTDIR)$(PREFIX)/share/vidtwin/"
-	$(call install_library,$(PREFIX),$(DESTDIR)$(LIBDIR),$(DESTDIR)$(INCLUDEDIR))
-	rm -rf .build-install/manual && mkdir -p .build-install/manual
-	$(SWIFT) package --scratch-path .build-install plugin --allow-writing-to-package-directory \
-	  generate-manual --multi-page --output-directory .build-install/manual
-	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
-	find .build-install/manual -name '*.1' -exec install -m 644 {} "$(DESTDIR)$(PREFIX)/share/man/man1/" \;
-	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
-	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
-	  "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
-	.build-install/release/vtfilter --generate-completion-script bash \
-	  > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vtfilter"
-	.build-install/release/vtfilter --generate-completion-script zsh \
-	  > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vtfilter"
-	.build-install/release/vtfilter --generate-completion-script fish \
-	  > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vtfilter.fish"
+	cp -R configs models "$(SHARE)/vidtwin/"
+	$(call install_library,$(PREFIX),$(DESTDIR)$(LIBDIR),$(DESTDIR)$(INCLUDEDIR),$(LIBDIR),$(INCLUDEDIR))
+	install -m 644 .build-install/manual/*.1 "$(SHARE)/man/man1/"
+	install -m 644 .build-install/completion.bash "$(SHARE)/bash-completion/completions/vtfilter"
+	install -m 644 .build-install/completion.zsh "$(SHARE)/zsh/site-functions/_vtfilter"
+	install -m 644 .build-install/completion.fish "$(SHARE)/fish/vendor_completions.d/vtfilter.fish"
+	@[ -n "$(DESTDIR)" ] || { $(tell_loader); }
+
+# The loader finds libraries in its folders once its list is made anew. Where the library is in none of
+# them, or the list is not ours to make, what is needed is said.
+define tell_loader
+PATH="$$PATH:/usr/sbin:/sbin"; [ "$$(id -u)" != 0 ] || ldconfig; \
+ldconfig -p | grep -qF " $(LIBDIR)/libvidtwin.so.$(API_MAJOR)" || \
+  echo "Programs that use libvidtwin find it with LD_LIBRARY_PATH=\"$(LIBDIR)\"."
+endef
+
+# Removes what `make install` puts there with the same PREFIX and DESTDIR, plug-ins included, and
+# folders of its own that are empty then.
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/vtfilter" "$(DESTDIR)$(LIBDIR)"/libvidtwin.so* \
+	  "$(DESTDIR)$(LIBDIR)/pkgconfig/vidtwin.pc" "$(DESTDIR)$(INCLUDEDIR)/vidtwin.h" \
+	  "$(DESTDIR)$(LIBDIR)/frei0r-1/vidtwin.so" "$(DESTDIR)$(LIBDIR)"/libvidtwin-mpi.*.so \
+	  "$(SHARE)/man/man1"/vtfilter.1 "$(SHARE)/man/man1"/vtfilter[.-]*.1 \
+	  "$(SHARE)/bash-completion/completions/vtfilter" "$(SHARE)/zsh/site-functions/_vtfilter" \
+	  "$(SHARE)/fish/vendor_completions.d/vtfilter.fish"
+	for folder in configs models; do \
+	  find "$$folder" -type f | while IFS= read -r file; do rm -f "$(SHARE)/vidtwin/$$file"; done; \
+	done
+	for folder in "$(SHARE)/vidtwin" "$(DESTDIR)$(LIBDIR)/frei0r-1"; do \
+	  [ ! -d "$$folder" ] || find "$$folder" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
+	done
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+
+# What a new user does, in a copy of this checkout whose path has blanks: see .ci/install. install-bare is
+# the README's Start in a minimal Debian (root, debootstrap).
+install-check: test-deps
+	SWIFT="$(SWIFT)" bash .ci/install
+
+install-bare: test-deps
+	@$(call install_missing,$(BARE_PACKAGES))
+	SWIFT="$(SWIFT)" bash .ci/install-bare
 
 clean:
 	rm -rf .build .build-* demo

@@ -91,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "ForkSafety", "VidTwinKernels", "VidTwin", "VidTwinTraining", "VideoIO", "LatentIO",
+                "CVidTwinKernels", "ForkSafety", "VidTwinKernels", "VidTwin", "VidTwinTraining",
+                "VideoIO", "LatentIO",
                 "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

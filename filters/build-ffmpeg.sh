@@ -2,7 +2,7 @@
 # Builds a minimal ffmpeg with the vidtwin filter from Debian's source, in a cache outside the
 # project, and prints the program's path.
 #
-#   PKG_CONFIG_PATH=where vidtwin.pc is  filters/build-ffmpeg.sh
+#   filters/build-ffmpeg.sh [PREFIX]      where libvidtwin is; without it where pkg-config finds it
 #
 # VIDTWIN_FFMPEG_SUITE names another Debian suite than the machine's (trixie, sid: newer FFmpegs).
 # Exit status 75: the source cannot be had (no apt, no source entry, no network).
@@ -12,6 +12,11 @@ suite=${VIDTWIN_FFMPEG_SUITE:-}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vidtwin/ffmpeg${suite:+-$suite}
 mkdir -p "$cache"
 exec 9> "$cache/lock" && flock 9
+if [ $# -gt 0 ]; then
+  # By a name of the cache's: configure splits flags at blanks, and one name means one build.
+  ln -sfn "$(realpath "$1")" "$cache/prefix"
+  export PKG_CONFIG_PATH=$cache/prefix/lib/pkgconfig
+fi
 say() { echo "$@" >&2; }
 
 # Debian's own mirror, as the machine is configured, with its source packages; nothing of the
@@ -63,6 +68,7 @@ settings="--disable-everything --disable-autodetect --disable-doc --disable-netw
   --enable-filter=vidtwin,scale,crop,format,null,setpts,select,testsrc,testsrc2,mandelbrot,trim,vflip,metadata,buffer,buffersink,fps,settb
   --enable-indev=lavfi"
 pc=$(pkg-config --cflags --libs --modversion vidtwin)
+pc+=" $(cksum < "$(pkg-config --variable=includedir vidtwin)/vidtwin.h")"
 if [ "$(cat "$tree/.settings" 2> /dev/null)" != "$settings $pc" ]; then
   rm -f "$tree/.settings"  # whoever is interrupted here leaves none
   # shellcheck disable=SC2086

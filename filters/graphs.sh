@@ -4,11 +4,13 @@
 #   filters/graphs.sh FFMPEG-TREE PREFIX [valgrind]      with libvidtwin.so.1 where the loader looks
 set -Eeuo pipefail
 trap 'echo "$0: line $LINENO failed" >&2' ERR
-tree=$(realpath "$1") prefix=$(realpath "$2") how=${3:-}
+tree=$(realpath "$1") how=${3:-}
 here=$(realpath "$(dirname "$0")")
 model=$here/../Tests/Fixtures/goldens/tiny
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+ln -s "$(realpath "$2")" "$folder/prefix"
+prefix=$folder/prefix  # flags of pkg-config are split at blanks
 libraries=()
 for name in avfilter swscale avformat avcodec swresample avutil; do
   [ -e "$tree/lib$name/lib$name.a" ] && libraries+=("$tree/lib$name/lib$name.a")

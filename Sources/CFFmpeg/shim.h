@@ -14,6 +14,7 @@
 #include <libavutil/opt.h>
 #include <libavutil/parseutils.h>
 #include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
 
 // Macros that Swift does not import, as constants.
 static const int64_t vt_no_pts = AV_NOPTS_VALUE;

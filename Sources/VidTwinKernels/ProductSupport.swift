@@ -29,6 +29,12 @@ package enum ProductSupport {
     /// The largest value of a quantised activation.
     package static let activationLevels: Int32 = hasVNNI ? 255 : 127
 
+    /// The version of the library that is loaded.
+    package static var version: String {
+        guard let version = dnnl_version()?.pointee else { return "unknown" }
+        return "\(version.major).\(version.minor).\(version.patch)"
+    }
+
     /// The level's name, as oneDNN's own variable has it.
     package static var name: String {
         for (level, name) in [

@@ -1,4 +1,5 @@
 import CFFmpeg
+import Glibc
 
 /// The rate of a video, found from what its headers say and from when its frames are shown.
 ///
@@ -81,7 +82,10 @@ extension FrameRates {
     ) throws(VideoIOError) -> Rational? {
         var options = options
         // A name of its own for standard input: the file's place in reading is left alone.
-        if options.url == "-" { options.url = "/proc/self/fd/0" }
+        if options.url == "-" {
+            options.url = "/proc/self/fd/0"
+            guard access(options.url, R_OK) == 0 else { return nil }  // a root without /proc
+        }
         let source = try ByteSource(url: options.url, cancellation: cancellation)
         guard source.isSeekable else { return nil }
         var opener = InputOpener(options, source)

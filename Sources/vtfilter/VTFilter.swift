@@ -16,9 +16,15 @@ struct VTFilter: ParsableCommand {
             unless -i and -o say otherwise; words go to standard error.
 
             Exit status: 0 done, 1 failure while running, 2 usage, 3 bad input, 4 bad model or \
-            checkpoint, 130 or 143 ended by a signal.
+            checkpoint, 129, 130 or 143 ended by a signal.
+
+            Examples:
+              ffmpeg -i in.mp4 -f yuv4mpegpipe - | vtfilter reconstruct | ffplay -
+              vtfilter encode -i in.mp4 | vtfilter decode -o out.mp4
+              vtfilter help encode
             """,
-        version: version,
+        // Only where it is asked for: it looks for files.
+        version: Arguments.all.contains("--version") ? VersionReport.text : version,
         subcommands: [
             Reconstruct.self, Encode.self, Decode.self, CrossReenact.self, Evaluate.self,
             Convert.self, Info.self, Bench.self, Train.self, Prepare.self,

@@ -224,6 +224,11 @@ int vt_take_failure(void);
 /// The file that this code was loaded from, as the loader names it; NULL where it does not say.
 const char *vt_library_path(void);
 
+/// The program's file by the name it was started with, which may be relative; and what it was called
+/// with, its own name first. Both without /proc.
+const char *vt_program_path(void);
+char *const *vt_program_arguments(int *count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -67,7 +67,7 @@ public struct ModelFiles: Sendable, Equatable {
     /// checkout that it was built in.
     private static func installed(_ name: String) -> [String] {
         var folders: [String] = []
-        for file in [libraryPath(), realPath("/proc/self/exe")].compactMap({ $0 }) {
+        for file in [libraryPath(), programPath()].compactMap({ $0 }) {
             var parts = file.split(separator: "/").map(String.init)
             while !parts.isEmpty {
                 parts.removeLast()
@@ -83,6 +83,11 @@ public struct ModelFiles: Sendable, Equatable {
     /// part of a program.
     private static func libraryPath() -> String? {
         vt_library_path().flatMap { realPath(String(path: $0)) }
+    }
+
+    private static func programPath() -> String? {
+        // Where /proc is missing, by the name that it was started with.
+        realPath("/proc/self/exe") ?? vt_program_path().flatMap { realPath(String(path: $0)) }
     }
 
     private static func realPath(_ path: String) -> String? {

@@ -7,4 +7,7 @@ public enum Capabilities {
 
     /// The instruction set that oneDNN's products use (`ONEDNN_MAX_CPU_ISA` caps it).
     public static var productLevel: String { ProductSupport.name }
+
+    /// The version of oneDNN that runs, "2.7.2".
+    public static var productVersion: String { ProductSupport.version }
 }

@@ -10,6 +10,10 @@ struct Bench: ParsableCommand {
             Runs clips through the model, pixels to pixels, and before each one the model's large \
             products alone: what no program built on the same library can beat. Both in one run, \
             as a lone time means little on a shared machine.
+
+            Examples:
+              vtfilter bench --clips 10
+              vtfilter bench --config model.yaml --random-weights 1 --precision int8
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

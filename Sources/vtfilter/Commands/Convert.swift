@@ -12,6 +12,10 @@ struct Convert: ParsableCommand {
             The result is a .safetensors file with the weights that the model uses, its \
             configuration and the SHA-256 of the source; --checkpoint takes it without --config. \
             How it is computed with is still up to --precision.
+
+            Examples:
+              vtfilter convert model.ckpt --config model.yaml -o model.safetensors
+              vtfilter convert --model vidtwin-nano --precision int8 -o nano-int8.safetensors
             """)
 
     @Argument(help: "The checkpoint: .ckpt, .pt or .safetensors. Without it, the model's own.")

@@ -10,11 +10,13 @@ struct CrossReenact: ParsableCommand {
         commandName: "cross-reenact",
         abstract: "Decode the structure of one video with the dynamics of another.",
         discussion: """
-            vtfilter cross-reenact --structure a.mp4 --dynamics b.mp4 -o c.mp4
-
             Each input is a video or the latents of one: a file, a pipe, or - (one of them). Times and \
             sound are those of the structure. The result ends with the shorter input, and says so; \
             --loop and --hold go on with the dynamics' first or last clip.
+
+            Examples:
+              vtfilter cross-reenact --structure a.mp4 --dynamics b.mp4 -o c.mp4
+              vtfilter cross-reenact --structure latents.tar --dynamics b.mp4 --loop -o c.mp4
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

@@ -10,6 +10,11 @@ struct Decode: ParsableCommand {
         discussion: """
             Reads what encode writes. Rate, timestamps, size, pixel format and number of frames come \
             back from the stream; -f, -s, --pix-fmt and -r change the output (y4m unless said otherwise).
+
+            Examples:
+              vtfilter decode < latents.tar | ffplay -
+              vtfilter decode -i latents.tar -o out.mp4
+              vtfilter encode -i in.mp4 | vtfilter decode --part structure -o still.mp4
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

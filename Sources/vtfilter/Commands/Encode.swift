@@ -11,11 +11,14 @@ struct Encode: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Encode a stream to latents: a tar stream, one sample a clip.",
         discussion: """
-            vtfilter encode -i in.mp4 > latents.tar; vtfilter decode < latents.tar > out.y4m
-
             The stream is a ustar archive in WebDataset layout: KEY.structure.npy, \
             KEY.dynamics_x.npy, KEY.dynamics_y.npy and KEY.json for each clip. With -o \
             NAME.safetensors it is one file, its arrays with the clips as first axis.
+
+            Examples:
+              vtfilter encode -i in.mp4 > latents.tar
+              vtfilter encode -i in.mp4 -o latents.safetensors
+              ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vtfilter encode -o latents.tar
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

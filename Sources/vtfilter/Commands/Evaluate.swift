@@ -9,13 +9,14 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "PSNR, SSIM and LPIPS of reconstructions, or between any two videos.",
         discussion: """
-            vtfilter evaluate --data-dir videos --json result.json --report result.html
-            vtfilter evaluate --reference a.mp4 --distorted b.mp4
-
             Videos are sampled by time at 25 frames a second (--sample-fps), scaled and cropped to \
             the model's size, and compared with their reconstruction frame by frame. Filled frames \
             of a last clip are not scored. FVD is not computed. A video that cannot be read is reported and skipped, and \
             the exit status is 3.
+
+            Examples:
+              vtfilter evaluate --data-dir videos --json result.json --report result.html
+              vtfilter evaluate --reference a.mp4 --distorted b.mp4
             """)
 
     @Argument(help: "Videos.")

@@ -9,7 +9,12 @@ struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Say what a model is, and check that its files fit each other; or what latents are.",
-        discussion: "vtfilter info [model options]; vtfilter info latents.tar")
+        discussion: """
+            Examples:
+              vtfilter info
+              vtfilter info --model folder --json
+              vtfilter info latents.tar
+            """)
 
     @Argument(help: "Latents of vtfilter encode; without it, the model.")
     var latents: String?

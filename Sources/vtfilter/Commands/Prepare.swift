@@ -11,13 +11,14 @@ struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look through videos: write the CSV that train, evaluate and encode read.",
         discussion: """
-            vtfilter prepare --data-dir videos -o meta.csv --validation 0.05
-
             Decodes every video once and writes a row for each: videos (its path below the folder), \
             seconds, frames, size, rate and motion (mean difference of neighbouring frames, 0 to 255). \
             What is broken is named and left out, and the exit status is 3. A look that was stopped goes \
             on where it was. With --validation, that part of the videos goes to a list of its own, \
             chosen by a hash of the path: a video stays where it is when others come.
+
+            Examples:
+              vtfilter prepare --data-dir videos -o meta.csv --validation 0.05
             """)
 
     @Option(help: ArgumentHelp("All videos under a folder.", valueName: "folder"))

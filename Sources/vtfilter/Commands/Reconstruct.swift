@@ -13,10 +13,13 @@ struct Reconstruct: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Encode and decode a stream; writes as many frames as it reads.",
         discussion: """
-            ffmpeg -i in.mp4 -f yuv4mpegpipe - | vtfilter reconstruct | ffplay -
-
             y4m and NUT describe themselves; raw frames need -f rawvideo -s WxH --pix-fmt FMT -r \
             RATE. The last clip is filled by repeating its last frame; the filling is not written.
+
+            Examples:
+              ffmpeg -i in.mp4 -f yuv4mpegpipe - | vtfilter reconstruct | ffplay -
+              vtfilter reconstruct -i in.mp4 -o out.mp4
+              vtfilter reconstruct -i in.mp4 --fit tile --part structure -o structure.mp4
             """)
 
     /// A clip of 8192x4096 pixels and 8 frames, or of 4K and 32: 3 GB while it is put together.

@@ -17,15 +17,17 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a model from scratch, or fine-tune a checkpoint.",
         discussion: """
-            vtfilter train -b config.yaml --data-dir videos --steps 2000
-            vtfilter train -b config.yaml --data-dir videos model.params.ckpt_path=model.ckpt
-            vtfilter train --resume logs/2026-01-31T23-59-59_config
-
             Takes the configurations of the reference; KEY.PATH=VALUE overrides any key. Makes a folder \
             below --logdir with checkpoints that PyTorch reads, metrics.jsonl, and config.yaml with \
             model.safetensors: vtfilter reconstruct --model FOLDER uses it at any time. A run that was \
             stopped goes on when the same command is given again. SIGUSR1 saves; the first SIGINT or \
             SIGTERM finishes the batch and saves. docs/TRAINING.md has more.
+
+            Examples:
+              vtfilter train -b config.yaml --data-dir videos --steps 2000
+              vtfilter train -b config.yaml --data-dir videos \\
+                model.params.ckpt_path=model.ckpt
+              vtfilter train --resume logs/2026-01-31T23-59-59_config
             """)
 
     @Option(

@@ -33,7 +33,10 @@ extension SpeedReport {
     }
 
     /// The most that the process held.
-    var memoryLine: String { line("peak memory", "\(number(peakMegabytes, 0)) MB") }
+    var memoryLine: String {
+        let known = peakMegabytes > 0  // not so without /proc
+        return line("peak memory", known ? "\(number(peakMegabytes, 0)) MB" : "unknown")
+    }
 
     /// A name, and its value in the second column.
     func line(_ name: String, _ value: String) -> String {

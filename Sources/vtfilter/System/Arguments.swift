@@ -1,12 +1,15 @@
+import CVidTwinKernels
 import TensorFiles
 
 /// What the command line says, byte for byte: Swift's own list repairs what is not UTF-8, and such
-/// names would name other files.
+/// names would name other files; and it is empty where /proc is missing.
 enum Arguments {
     /// All but the program's own name.
-    static let all: [String] = (1..<max(Int(CommandLine.argc), 1)).compactMap { index in
-        CommandLine.unsafeArgv[index].map { String(path: $0) }
-    }
+    static let all: [String] = {
+        var count: Int32 = 0
+        guard let values = vt_program_arguments(&count) else { return [] }
+        return (1..<max(Int(count), 1)).compactMap { values[$0].map { String(path: $0) } }
+    }()
 
     /// A text of several lines in which arguments are quoted, so that they are visible in it.
     static func visible(in text: String) -> String {
