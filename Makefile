@@ -6,6 +6,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 BUILD := .build/release
+# The library, in a folder laid out like PREFIX; and the file that says that all of `make install` is built.
+STAGE := .build-library/stage
+INSTALLABLE := .build-install/installable
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 
@@ -235,7 +238,11 @@ frei0r-test: frei0r build
 	PATH="$$PWD/$(BUILD):$$PATH" bash filters/frei0r/test.sh $(STAGE)/lib/frei0r-1
 	FREI0R_PATH="$$PWD/$(STAGE)/lib/frei0r-1" bash examples/run-readme.sh filters/frei0r/README.md
 
-install-frei0r: frei0r
+# Compiled only where a source is newer, as in `make install`.
+$(STAGE)/lib/frei0r-1/vidtwin.so: filters/frei0r/vidtwin.c $(INSTALLABLE)
+	$(MAKE) --no-print-directory frei0r
+
+install-frei0r: $(STAGE)/lib/frei0r-1/vidtwin.so
 	install -d "$(DESTDIR)$(LIBDIR)/frei0r-1"
 	install -m 755 $(STAGE)/lib/frei0r-1/vidtwin.so "$(DESTDIR)$(LIBDIR)/frei0r-1/vidtwin.so"
 
@@ -289,7 +296,6 @@ bench-train: build .build-bench/ready
 # hosts that unload plug-ins whose threads still run. These flags cannot stand in Package.swift, which
 # others could not depend on then.
 LIBRARY := libvidtwin.so.$(API_MAJOR).$(API_MINOR)
-STAGE := .build-library/stage
 library: deps
 	@mkdir -p .build-library
 	printf '{ global: vidtwin_*; local: *; };\n' > .build-library/exports.map
@@ -321,7 +327,6 @@ endef
 # All that `make install` copies: compiled where a source is newer, so that it can be made by a user and
 # installed by root, who may have no Swift. The installed program carries the Swift runtime with it; libav
 # and oneDNN are the system's.
-INSTALLABLE := .build-install/installable
 installable: $(INSTALLABLE)
 $(INSTALLABLE): Package.swift Makefile docs/man-pages.sh $(shell find Sources -type f)
 	$(MAKE) --no-print-directory library
@@ -341,7 +346,7 @@ install: $(INSTALLABLE)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/vidtwin" "$(SHARE)/man/man1" \
 	  "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	install -s -m 755 .build-install/release/vtfilter "$(DESTDIR)$(PREFIX)/bin/vtfilter"
-	cp -R configs models "$(SHARE)/vidtwin/"
+	find configs models -type f -exec sh -c 'install -D -m 644 "$$2" "$$1/$$2"' - "$(SHARE)/vidtwin" {} \;
 	$(call install_library,$(PREFIX),$(DESTDIR)$(LIBDIR),$(DESTDIR)$(INCLUDEDIR),$(LIBDIR),$(INCLUDEDIR))
 	install -m 644 .build-install/manual/*.1 "$(SHARE)/man/man1/"
 	install -m 644 .build-install/completion.bash "$(SHARE)/bash-completion/completions/vtfilter"
