@@ -8,11 +8,11 @@ trap 'echo "$0: line $LINENO failed" >&2' ERR
 here=$(realpath "$(dirname "$0")")
 scratch=$(realpath -m "$2")
 clip=$here/../Tests/Fixtures/media/bunny.mp4
-nano=$(realpath "$here/../models/vidtwin-nano")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 ln -s "$(realpath "$1")" "$folder/prefix"
-prefix=$folder/prefix  # flags of pkg-config are split at blanks
+ln -s "$(realpath "$here/../models/vidtwin-nano")" "$folder/nano"
+prefix=$folder/prefix nano=$folder/nano  # flags and options are split at blanks
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 cd "$folder"
 to_raw="-frames:v 37 -vf scale=224:224 -pix_fmt rgb24 -f rawvideo"

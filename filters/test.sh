@@ -6,11 +6,12 @@ set -Eeuo pipefail
 trap 'echo "$0: line $LINENO failed" >&2' ERR
 ffmpeg=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/..")
-nano=$root/models/vidtwin-nano
-tiny=$root/Tests/Fixtures/goldens/tiny
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+nano=$folder/nano tiny=$folder/tiny  # options and filters are split at blanks
+ln -s "$root/models/vidtwin-nano" "$nano"
+ln -s "$root/Tests/Fixtures/goldens/tiny" "$tiny"
 unset VIDTWIN_MODEL
 fail() { echo "filter: $*" >&2; exit 1; }
 say() { echo "- $*"; }

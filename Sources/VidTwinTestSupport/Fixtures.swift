@@ -5,10 +5,28 @@ public enum Fixtures {
     /// `Tests/Fixtures` of this checkout.
     public static let folder: String = repository + "/Tests/Fixtures"
 
-    /// The checkout.
+    /// The checkout, by a path that shells read as it is.
     public static let repository: String = {
         let here = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        return here.dropLast(3).joined(separator: "/")
+        return plain(here.dropLast(3).joined(separator: "/"), as: "checkout")
+    }()
+
+    /// A folder's path; or, where it has blanks or other characters that shells read, that of a link to
+    /// it, of this name and for the time of this process.
+    static func plain(_ folder: String, as name: String) -> String {
+        let isPlain = folder.unicodeScalars.allSatisfy {
+            $0.properties.isAlphabetic || ("0"..."9").contains($0)
+                || "/._-+".unicodeScalars.contains($0)
+        }
+        if isPlain { return folder }
+        let link = "\(linkFolder)/\(name)"
+        guard symlink(folder, link) == 0 else { fatalError("no link to \(folder)") }
+        return link
+    }
+
+    private static let linkFolder: String = {
+        atexit { Fixtures.remove(Fixtures.linkFolder) }
+        return temporaryFolder()
     }()
 
     /// An empty folder of its own, in the system's temporary folder.

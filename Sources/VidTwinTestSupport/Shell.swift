@@ -29,7 +29,9 @@ public enum Shell {
         while parts.count > 1 {
             parts.removeLast()
             let folder = parts.joined(separator: "/")
-            if access("\(folder)/vtfilter", X_OK) == 0 { return folder }
+            if access("\(folder)/vtfilter", X_OK) == 0 {
+                return Fixtures.plain(folder, as: "products")
+            }
         }
         // `swift test` may run the tests from the toolchain: the build's own folder then.
         return "\(Fixtures.repository)/.build/release"

@@ -6,9 +6,11 @@
 #   Tests/Failures/allocations.sh VTFILTER PREFIX [RUNS]      RUNS: of about so many requests, spread evenly
 set -Eeuo pipefail
 trap 'echo "$0: line $LINENO failed" >&2' ERR
-here=$(realpath "$(dirname "$0")") vtfilter=$(realpath "$1") prefix=$(realpath "$2") runs=${3:-1000000}
+here=$(realpath "$(dirname "$0")") vtfilter=$(realpath "$1") runs=${3:-1000000}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+ln -s "$(realpath "$2")" "$folder/prefix"
+prefix=$folder/prefix  # flags of pkg-config are split at blanks
 ${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -shared -fPIC "$here/fail.c" -o "$folder/fail.so" -ldl
 export SWIFT_BACKTRACE=enable=no
 unset VIDTWIN_MODEL

@@ -7,10 +7,11 @@ trap 'echo "$0: line $LINENO failed" >&2' ERR
 FREI0R_PATH=$(realpath "$1")
 export FREI0R_PATH
 root=$(realpath "$(dirname "$0")/../..")
-nano=$root/models/vidtwin-nano
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+nano=$folder/nano  # options and filters are split at blanks
+ln -s "$root/models/vidtwin-nano" "$nano"
 unset VIDTWIN_MODEL
 fail() { echo "frei0r: $*" >&2; exit 1; }
 run() { ffmpeg -v error -nostdin -y "$@"; }
