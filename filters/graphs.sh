@@ -6,11 +6,11 @@ set -Eeuo pipefail
 trap 'echo "$0: line $LINENO failed" >&2' ERR
 tree=$(realpath "$1") how=${3:-}
 here=$(realpath "$(dirname "$0")")
-model=$here/../Tests/Fixtures/goldens/tiny
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 ln -s "$(realpath "$2")" "$folder/prefix"
-prefix=$folder/prefix  # flags of pkg-config are split at blanks
+ln -s "$here/../Tests/Fixtures/goldens/tiny" "$folder/tiny"
+prefix=$folder/prefix model=$folder/tiny  # flags and filters are split at blanks
 libraries=()
 for name in avfilter swscale avformat avcodec swresample avutil; do
   [ -e "$tree/lib$name/lib$name.a" ] && libraries+=("$tree/lib$name/lib$name.a")
