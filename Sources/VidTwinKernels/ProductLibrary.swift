@@ -188,6 +188,14 @@ final class ProductLibrary: ForkParticipant {
         _ rows: UnsafeRawPointer, _ plain: ProductLayout,
         into packed: UnsafeMutableRawPointer, as layout: ProductLayout
     ) throws {
+        // Not only tasks pack: OpenMP's threads would take part, and wait for more by spinning.
+        try ProductThreads.alone { try reorder(rows, plain, into: packed, as: layout) }
+    }
+
+    private func reorder(
+        _ rows: UnsafeRawPointer, _ plain: ProductLayout,
+        into packed: UnsafeMutableRawPointer, as layout: ProductLayout
+    ) throws {
         let (engine, primitive) = try contents.withLock { contents in
             let engine = try ProductLibrary.engine(&contents)
             var (from, to) = (plain.descriptor, layout.descriptor)

@@ -24,6 +24,14 @@ enum ProductThreads {
         }
     }
 
+    /// Runs `body`, whose products use the calling thread alone, outside our tasks.
+    static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let before = omp_get_max_threads()
+        if before != 1 { omp_set_num_threads(1) }
+        defer { if before != 1 { omp_set_num_threads(before) } }
+        return try HeldSignals.during(body)
+    }
+
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         pthread_key_create(&key, nil)

@@ -165,6 +165,19 @@ struct TrainTests {
         #expect(other.status == 4, "\(other.errors)")
     }
 
+    /// OpenMP's threads spin when they have nothing to do, and take a core from decoding.
+    @Test func `no threads but ours compute`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun("flat", seed: 3, accumulate: 1, in: folder)
+        let result = Shell.run(
+            "OMP_NUM_THREADS=3 OMP_DISPLAY_AFFINITY=true OMP_AFFINITY_FORMAT='team of %N' "
+                + run.command + "--steps 3 --threads 1 --no-tensorboard "
+                + "model.params.loss_config.params.disc_start=2", in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(!(result.text + result.errors).contains("team of 3"), "\(result.errors)")
+    }
+
     @Test func `a run ends where validations do not improve any more`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }
