@@ -7,6 +7,9 @@ import CFFmpeg
 final class FrameDecoder {
     /// How many of its frames were taken: for messages.
     var taken = 0
+    /// When frames are shown that must come; others may be left out where no other frame is made from them.
+    /// Nil wants all.
+    var wanted: Set<Int64>?
 
     private let url: String
     private let source: ByteSource
@@ -160,12 +163,21 @@ final class FrameDecoder {
         }
         wholeUntil = avio_tell(source.context)
         let isCut = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
+        if let wanted, let decoder, FrameDecoder.leavesOut(decoder.pointee.codec_id) {
+            let isWanted = packet.pointee.pts == vt_no_pts || wanted.contains(packet.pointee.pts)
+            decoder.pointee.skip_frame = isWanted ? AVDISCARD_DEFAULT : AVDISCARD_NONREF
+        }
         let sent = avcodec_send_packet(decoder, packet)
         if isCut, hasGoodFrame || sent < 0 { fail("the next packet is damaged or cut off") }
         if sent < 0 {
             fail("decoding failed: \(libavMessage(sent).lowercased())", sent)
             if sent != vt_error_data { drain() }  // what follows may be whole
         }
+    }
+
+    /// Decoders that are known to leave the right frames out.
+    private static func leavesOut(_ codec: AVCodecID) -> Bool {
+        codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_HEVC
     }
 
     /// Damage that the decoder has covered up; not that before the first whole frame of a video,

@@ -75,6 +75,28 @@ public final class VideoReader {
 
     /// The next frame, or nil at the end.
     public func next() throws(VideoIOError) -> RGBFrame? {
+        guard let (decoded, pts, duration) = try advance() else { return nil }
+        return try rgb(decoded, pts: pts, duration: duration)
+    }
+
+    /// The next frame as it is stored, or nil at the end: for who looks at a few of many.
+    package func nextStored() throws(VideoIOError) -> StoredFrame? {
+        guard let (decoded, pts, duration) = try advance() else { return nil }
+        guard let stored = StoredFrame(decoded, pts: pts, duration: duration) else {
+            throw .failure(url: options.url, problem: "no memory")
+        }
+        return stored
+    }
+
+    /// The picture of one of this reader's stored frames.
+    package func picture(of stored: StoredFrame) throws(VideoIOError) -> RGBFrame {
+        try rgb(stored.frame, pts: stored.pts, duration: stored.duration)
+    }
+
+    /// The next frame that is delivered, valid until the next call, and its times.
+    private func advance() throws(VideoIOError) -> (
+        frame: UnsafeMutablePointer<AVFrame>, pts: Int64, duration: Int64
+    )? {
         if let limit = options.frames, delivered >= limit { return nil }
         while let decoded = try nextDecoded() {
             decoder.taken += 1
@@ -93,14 +115,13 @@ public final class VideoReader {
                 firstSeconds = seconds
             }
             let duration = max(vt_frame_duration(decoded), 0)
-            let result = try rgb(decoded, pts: pts &- shift, duration: duration)
             delivered += 1
             if let limit = options.frames, delivered >= limit {
                 let step =
                     duration > 0 ? duration : Int64(0.04 / max(stream.timeBase.value, 1e-9))
                 lastSeconds = seconds + Double(step) * stream.timeBase.value
             }
-            return result
+            return (decoded, pts &- shift, duration)
         }
         return nil
     }
@@ -108,12 +129,16 @@ public final class VideoReader {
     /// Goes to a frame by the key frame before it; the next frame is then that one, or an error where
     /// the way does not lead to it.
     ///
+    /// Of the frames on the way and behind it, those that are not `wanted` and that no other frame is made
+    /// from may be left out.
+    ///
     /// - Returns: false where the container knows no such way: nothing can be read any more then.
-    package func seek(to place: VideoTimeline.KeyFrame) -> Bool {
+    package func seek(to place: VideoTimeline.KeyFrame, wanted: Set<Int64>) -> Bool {
         guard deinterlacer == nil, options.skip == 0, delivered == 0,
             decoder.seek(to: place.decoded)
         else { return false }
         sought = place.wanted
+        decoder.wanted = wanted
         return true
     }
 

@@ -20,14 +20,19 @@ package struct VideoTimeline: Sendable {
     /// Of key frames, by when they are shown.
     private let keys: [(shown: Int64, decoded: Int64)]
 
-    /// The last key frame that is shown no later than a frame, where it is not the first of all, and
-    /// the container has an index to find it by.
+    /// The last key frame that is shown no later than a frame, where the container has an index to find it
+    /// by.
     package func keyFrame(before index: Int) -> KeyFrame? {
         let isIndexed = ["mp4", "matroska"].contains { stream.format.contains($0) }
         guard isIndexed, shown.indices.contains(index), index > 0, shown[index - 1] < shown[index],
-            let key = keys.last(where: { $0.shown <= shown[index] }), key.shown > shown[0]
+            let key = keys.last(where: { $0.shown <= shown[index] })
         else { return nil }
         return KeyFrame(decoded: key.decoded, wanted: shown[index])
+    }
+
+    /// When a frame is shown, in the stream's time base; nil where packets do not say.
+    package func shown(_ index: Int) -> Int64? {
+        shown.indices.contains(index) ? shown[index] : nil
     }
 
     /// Most frames that are looked at: a day at 25 a second.

@@ -100,10 +100,18 @@ package struct ClipDecoder: Sendable {
         _ view: ClipView
     ) throws -> [UInt8]? {
         guard seeks, let place = timeline.keyFrame(before: first) else { return nil }
+        // The frames that are shown: the others need not even be decoded.
+        let times = timeline.seconds
+        var (wanted, index): ([Int64], Int) = ([], first)
+        for moment in moments {
+            while index + 1 < times.count, times[index + 1] <= moment { index += 1 }
+            guard let shown = timeline.shown(index) else { return nil }
+            wanted.append(shown)
+        }
         do {
             let reader = try reader(path, view, skip: 0)
-            guard reader.seek(to: place) else { return nil }
-            return try frames(reader, from: timeline.seconds[first], moments, view)
+            guard reader.seek(to: place, wanted: Set(wanted)) else { return nil }
+            return try frames(reader, from: times[first], moments, view, expected: wanted)
         } catch VideoIOError.cancelled {
             throw VideoIOError.cancelled
         } catch {
@@ -121,27 +129,37 @@ package struct ClipDecoder: Sendable {
             cancellation: cancellation)
     }
 
-    /// The frames that are shown at moments; the reader's first is shown from `start` on.
+    /// The frames that are shown at moments; the reader's first is shown from `start` on. Where it is known
+    /// which ones they are, another one is an error.
     private func frames(
-        _ reader: VideoReader, from start: Double, _ moments: [Double], _ view: ClipView
+        _ reader: VideoReader, from start: Double, _ moments: [Double], _ view: ClipView,
+        expected: [Int64]? = nil
     ) throws -> [UInt8] {
-        var (current, upcoming) = (try reader.next(), try reader.next())
+        var (current, upcoming) = (try reader.nextStored(), try reader.nextStored())
         guard let opening = current else {
             throw VideoIOError.badInput(
                 url: reader.url, problem: "expected frames, found none")
         }
         let base = reader.stream.timeBase.value
-        func seconds(_ frame: RGBFrame) -> Double {
+        func seconds(_ frame: StoredFrame) -> Double {
             start + Double(frame.pts - opening.pts) * base
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(format.byteCount)
-        for moment in moments {
+        var picture: (pts: Int64, frame: RGBFrame)?
+        for (k, moment) in moments.enumerated() {
             while let later = upcoming, seconds(later) <= moment {
                 current = later
-                upcoming = try reader.next()
+                upcoming = try reader.nextStored()
             }
-            if let current { append(current, view, to: &bytes) }
+            guard let current else { continue }
+            if let expected, current.pts != expected[k] {
+                throw VideoIOError.badInput(url: reader.url, problem: "a frame is not where it was")
+            }
+            if picture?.pts != current.pts {
+                picture = (current.pts, try reader.picture(of: current))
+            }
+            if let picture { append(picture.frame, view, to: &bytes) }
         }
         return bytes
     }

@@ -10,14 +10,17 @@ package struct TrainingBenchmark: Sendable {
     package let operations: Double
     /// Multiplications and additions a second of the model's large products alone.
     package let ceiling: Double
+    /// The part of the batches' time that data was waited for; nil with made-up clips.
+    package let waiting: Double?
 
     /// The median time of a batch.
     package var medianSeconds: Double { batchSeconds.sorted()[batchSeconds.count / 2] }
     /// Multiplications and additions a second.
     package var rate: Double { operations / medianSeconds }
 
-    /// Trains on made-up clips: a batch to warm up, then `batches`; learning rates are 0, so that the
-    /// weights stay what they are.
+    /// Trains on made-up clips, or on those of videos: a batch to warm up, then `batches`; learning rates are
+    /// 0, so that the weights stay what they are. With videos, as many batches more warm up as are read
+    /// ahead, so that those that are measured find no more than decoding keeps up with.
     ///
     /// - Parameters:
     ///   - objective: what is computed.
@@ -25,10 +28,11 @@ package struct TrainingBenchmark: Sendable {
     ///   - clips: of a batch.
     ///   - batches: that are measured.
     ///   - adversarial: whether generator and discriminator play.
+    ///   - data: where clips come from, for so many batches; made up without.
     /// - Throws: what the objective and the optimizers throw.
     package init(
         _ objective: Objective, _ options: AdamOptions, clips: Int, batches: Int,
-        adversarial: Bool
+        adversarial: Bool, data: ((_ batches: Int) throws -> TrainingData)? = nil
     ) throws {
         let (model, device) = (objective.model, objective.model.device)
         let c = model.configuration
@@ -37,7 +41,7 @@ package struct TrainingBenchmark: Sendable {
         let values = (0..<count).map { i in
             Float((i &* 7 / c.width + i % c.width &* 3) % 251) / 125 - 1
         }
-        let input = Tensor(shape, values, on: device)
+        let madeUp = Tensor(shape, values, on: device)
         let generator = Optimizer(objective.generatorParameters, options, on: device)
         let discriminator = Optimizer(objective.discriminatorParameters, options, on: device)
         var (steps, seconds): ([String: Double], [Double]) = ([:], [])
@@ -49,11 +53,20 @@ package struct TrainingBenchmark: Sendable {
         }
         var (ceilings, operations): ([Double], Double) = ([], 0)
         var products = try ProductCeiling(model)
-        for batch in 0...batches {
-            if batch == 1 { (steps, objective.seconds) = ([:], [:]) }
-            ceilings.append(products.measure())
+        // Reading must not go on while something else is measured.
+        if data != nil { for _ in 0..<5 { ceilings.append(products.measure()) } }
+        let videos = try data?(2 * batches + 64)
+        defer { videos?.close() }
+        let warmUp = 1 + (videos?.options.prefetch ?? 0)
+        for batch in 0..<warmUp + batches {
+            if batch == warmUp {
+                (steps, objective.seconds) = ([:], [:])
+                _ = videos?.takeWaited()
+            }
+            if data == nil { ceilings.append(products.measure()) }
             _ = device.takeCounts()
             let start = monotonicSeconds()
+            let input = try videos?.next(clips, on: device).clips ?? madeUp
             generator.zeroGradients()
             discriminator.zeroGradients()
             _ = try objective.microBatch(
@@ -61,10 +74,11 @@ package struct TrainingBenchmark: Sendable {
                 discriminatorActive: adversarial)
             try step(generator, "optimizer, generator")
             if adversarial { try step(discriminator, "optimizer, discriminator") }
-            if batch > 0 { seconds.append(monotonicSeconds() - start) }
+            if batch >= warmUp { seconds.append(monotonicSeconds() - start) }
             operations = device.takeCounts().operations
         }
         batchSeconds = seconds
+        waiting = videos.map { $0.takeWaited() / seconds.reduce(0, +) }
         self.operations = operations
         ceiling = ceilings.sorted()[ceilings.count / 2]
         let shares = Double(batches)

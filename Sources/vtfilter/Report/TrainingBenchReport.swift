@@ -19,11 +19,14 @@ struct TrainingBenchReport: SpeedReport {
     let ceilingGigaOperationsPerSecond: Double
     let ratioToCeiling: Double
     let parts: [NamedSeconds]
+    /// The part of the time that data was waited for, and threads that decode it; nil with made-up clips.
+    let waitingForData: Double?
+    let decodingThreads: Int?
     let peakMegabytes: Double
 
     init(
         _ result: TrainingBenchmark, _ model: VidTwinModel, batch: Int, lpips: Bool, gan: Bool,
-        recomputing: Bool
+        recomputing: Bool, decodingThreads: Int? = nil
     ) {
         machine = Machine.cpuName
         (cpuLevel, productLevel) = (Capabilities.loopLevel, Capabilities.productLevel)
@@ -37,6 +40,17 @@ struct TrainingBenchReport: SpeedReport {
         ratioToCeiling = result.rate / result.ceiling
         parts = result.parts.map { NamedSeconds(name: $0.name, seconds: $0.seconds) }
         peakMegabytes = Machine.peakMegabytes
+        (waitingForData, self.decodingThreads) = (result.waiting, decodingThreads)
+    }
+
+    private var waitingLines: [String] {
+        guard let waitingForData, let decodingThreads else { return [] }
+        return [
+            line(
+                "waiting for data",
+                "\(number(100 * waitingForData, 2)) % of a batch (decoding threads: \(decodingThreads))"
+            )
+        ]
     }
 
     var text: String {
@@ -53,7 +67,7 @@ struct TrainingBenchReport: SpeedReport {
                     "operations a batch", "\(number(gigaOperationsPerBatch, 1)) GFLOP"),
             ] + rateLines
             + parts.map { line("  \($0.name)", "\(number($0.seconds, 3)) s") }
-            + [memoryLine])
+            + waitingLines + [memoryLine])
             .joined(separator: "\n")
     }
 }
