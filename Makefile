@@ -47,8 +47,8 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
-	library mpi install-mpi mpi-check mpi-check-slow abi frei0r frei0r-test install-frei0r filter-test filter-check \
-	installable install uninstall install-check install-bare clean
+	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
+	filter-check installable install uninstall install-check install-bare clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -130,7 +130,7 @@ check: lint build readme examples train-check mpi-check abi frei0r-test filter-c
 # The long forms of what `make check` does in short.
 check-slow: debug-build sanitize install-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
-	$(MAKE) --no-print-directory failures soak mpi-check-slow
+	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow
 
 # A build without optimisation, file by file, as debuggers want it: that it links.
 debug-build: deps
@@ -210,6 +210,11 @@ mpi:
 	    -o $(STAGE)/lib/.mpi.so && \
 	  mv $(STAGE)/lib/.mpi.so $(STAGE)/lib/libvidtwin-mpi.$$mpi.so && echo "$(STAGE)/lib/libvidtwin-mpi.$$mpi.so" || exit 1; \
 	done
+
+# 10,000 batches of a small model in flat memory; a clock that jumps; a run that was moved.
+TRAIN_SOAK ?= 10000
+train-soak: build test-deps
+	bash Tests/Training/soak.sh $(BUILD)/vtfilter $(TRAIN_SOAK)
 
 # Two processes are one, by Open MPI; then 2 and 4, by MPICH too, and all golden configurations.
 mpi-check: build test-deps mpi
