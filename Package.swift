@@ -139,7 +139,7 @@ let package = Package(
         .testTarget(
             name: "vtfilterTests",
             dependencies: [
-                "ForkSafety", "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO",
+                "ForkSafety", "LatentIO", "VidTwin", "VidTwinTraining", "TensorFiles", "VideoIO",
                 "VidTwinTestSupport",
                 "vtfilter",
             ],

@@ -23,8 +23,18 @@ batch_finish() {
   return 1
 }
 
-# batch_videos FOLDER: the videos of a folder, a name a line, in order.
+# batch_target FILE: fails where an earlier output of this run has the name.
+declare -A batch_targets=()
+batch_target() {
+  if [ "${batch_targets[$1]:-}" ]; then
+    printf '%s would be written twice\n' "$1" >&2
+    exit 2
+  fi
+  batch_targets[$1]=1
+}
+
+# batch_videos FOLDER: the videos of a folder, in order, a zero after each.
 batch_videos() {
   find "$1" -type f \( -iname '*.mp4' -o -iname '*.mkv' -o -iname '*.mov' -o -iname '*.webm' \
-    -o -iname '*.avi' -o -iname '*.y4m' -o -iname '*.nut' \) | sort
+    -o -iname '*.avi' -o -iname '*.y4m' -o -iname '*.nut' \) -print0 | sort -z
 }

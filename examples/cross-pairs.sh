@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Cross-reenacts pairs: each line of a file names the video of the structure and the one of the
-# dynamics, separated by a tab. JOBS at a time; outputs that exist are skipped.
+# dynamics, separated by a tab, and after another one the output's name, if it is not to be made of theirs.
+# JOBS at a time; outputs that exist are skipped.
 #
 #   [JOBS=n] examples/cross-pairs.sh PAIRS_FILE OUT_FOLDER [vtfilter options]
 set -euo pipefail
@@ -9,9 +10,10 @@ set -euo pipefail
 pairs=$1 out=$2
 shift 2
 mkdir -p "$out"
-while IFS=$'\t' read -r structure dynamics; do
+while IFS=$'\t' read -r structure dynamics name; do
   [ -n "$structure" ] || continue
-  target="$out/$(basename "${structure%.*}")+$(basename "${dynamics%.*}").mp4"
+  target="$out/${name:-$(basename "${structure%.*}")+$(basename "${dynamics%.*}").mp4}"
+  batch_target "$target"
   [ -e "$target" ] && continue
   batch_run "${JOBS:-1}" "$structure + $dynamics" vtfilter cross-reenact \
     --structure "$structure" --dynamics "$dynamics" -o "$target" "$@"

@@ -28,16 +28,26 @@ before=$(stat -c %Y%i "$folder/out/city.mp4")
 bash "$here/reconstruct-folder.sh" "$media" "$folder/out" -q  # finished outputs are skipped
 [ "$before" = "$(stat -c %Y%i "$folder/out/city.mp4")" ]
 [ -z "$(ls -A "$folder/out" | grep tmp)" ]
-JOBS=2 bash "$here/latent-shards.sh" "$media" "$folder/latents" -q
+vtfilter encode -q --data-dir "$media" -o "$folder/latents/shard-%06d.tar"
 [ "$(tar tf "$folder/latents/shard-000000.tar" | grep -c json)" = 13 ]
 # With tarfile and with webdataset, which `make examples` installs.
 python3 "$here/read_latents.py" "$folder/latents/shard-000000.tar" | tail -n 1 |
   grep -x "webdataset reads the same 13 samples"
+# Videos of one name in two folders, and of one stem with two endings, are four.
+mkdir -p "$folder/names/a" "$folder/names/b c"
+for name in a/x.mp4 "b c/x.mp4" x.mov x.mp4; do
+  ffmpeg -v error -f lavfi -i testsrc2=s=64x64:r=25:d=0.2 -pix_fmt yuv420p "$folder/names/$name"
+done
+JOBS=2 bash "$here/reconstruct-folder.sh" "$folder/names" "$folder/named" -q
+[ "$(cd "$folder/named" && find . -type f | sort | tr '\n' ,)" = "./a/x.mp4,./b c/x.mp4,./x.mov.mp4,./x.mp4," ]
 printf '%s\t%s\n%s\t%s\n' "$media/city.mp4" "$media/bunny.mp4" "$media/bunny.mp4" "$media/city.mp4" \
   > "$folder/pairs"
 JOBS=2 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
 [ "$(frames "$folder/crossed/city+bunny.mp4")" = 96 ] && [ "$(frames "$folder/crossed/bunny+city.mp4")" = 96 ]
 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
+printf 'a/x.mp4\ty.mp4\nb/x.mp4\ty.mp4\n' > "$folder/pairs"
+if bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/none" -q 2> "$folder/err"; then exit 1; fi
+grep -q "x+y.mp4 would be written twice" "$folder/err"
 mkdir "$folder/broken" && echo "no video" > "$folder/broken/a.mp4"
 if bash "$here/reconstruct-folder.sh" "$folder/broken" "$folder/none" -q 2> "$folder/err"; then
   echo "a broken video went unnoticed" >&2

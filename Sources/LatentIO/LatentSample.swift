@@ -142,18 +142,23 @@ public struct LatentSample: Sendable {
     public let info: LatentInfo
     /// The arrays by name.
     public let arrays: [String: NPYArray]
+    /// Files that are stored beside them, by the ending of their names: captions, labels.
+    public var companions: [String: [UInt8]] = [:]
 
     /// A sample of these arrays.
     public init(key: String, info: LatentInfo, arrays: [String: NPYArray]) {
         (self.key, self.info, self.arrays) = (key, info, arrays)
     }
 
-    /// The sample as tar members: the arrays by name, then the JSON.
+    /// The sample as tar members: the arrays by name, what is stored beside them, then the JSON, which
+    /// makes it whole.
     func members(_ type: LatentType) throws -> [(name: String, bytes: [UInt8])] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return arrays.keys.sorted().map { name in
             ("\(key).\(name).npy", arrays[name]?.encoded(as: type.element) ?? [])
-        } + [("\(key).json", Array(try encoder.encode(info)))]
+        } + companions.sorted { $0.key < $1.key }.map { ("\(key).\($0.key)", $0.value) } + [
+            ("\(key).json", Array(try encoder.encode(info)))
+        ]
     }
 }

@@ -15,14 +15,21 @@ struct Encode: ParsableCommand {
             KEY.dynamics_x.npy, KEY.dynamics_y.npy and KEY.json for each clip. With -o \
             NAME.safetensors it is one file, its arrays with the clips as first axis.
 
+            With --data-dir every video under a folder is encoded, in one process: shards of whole videos, \
+            stats.json with mean and deviation of each channel, and failed.csv. Keys are made of the \
+            paths, so that they are unique and stay when videos come or go. With --shard i/n, n processes \
+            share the work, and --merge puts stats.json and failed.csv together.
+
             Examples:
               vtfilter encode -i in.mp4 > latents.tar
               vtfilter encode -i in.mp4 -o latents.safetensors
               ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vtfilter encode -o latents.tar
+              vtfilter encode --data-dir videos -o 'latents/shard-%06d.tar' --shard-size 1000
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Streams") var streams: StreamOptions
+    @OptionGroup(title: "Sets of videos") var set: EncodedSetOptions
 
     @Option(help: "Which latents are written: all, structure or dynamics.")
     var part: Part = .all
@@ -62,20 +69,32 @@ struct Encode: ParsableCommand {
                 "encode writes latents: --output-format and --output-pix-fmt are "
                     + "for frames")
         }
+        if set.isSet { try validateSet() }
     }
 
-    func run() throws {
-        streams.words.configureLog()
-        let interruption = Interruption()
-        let opened = try model.open()
-        let loaded = try model.load(opened)
-        let c = loaded.configuration
+    /// What samples are to hold, for a model.
+    func encoding(_ c: Configuration) throws -> ClipEncoder.Options {
         let step = stride ?? c.frames
         if step > c.frames {
             throw UsageError(
                 "--stride \(step): expected 1 to \(c.frames), or frames would be lost")
         }
         try layout.check(c)
+        var options = ClipEncoder.Options()
+        (options.part, options.layout, options.withLogVariance) = (part, layout, withLogvar)
+        options.seed = sampling.samplingSeed
+        (options.stride, options.skip, options.fit) = (step, streams.skip, streams.fit)
+        return options
+    }
+
+    func run() throws {
+        streams.words.configureLog()
+        if set.isSet { return try runSet() }
+        let interruption = Interruption()
+        let opened = try model.open()
+        let loaded = try model.load(opened)
+        let c = loaded.configuration
+        let options = try encoding(c)
         let inputs = [streams.input] + opened.files.paths
         let reader = try streams.openInput(
             PictureSize(width: c.width, height: c.height), interruption.reading)
@@ -87,14 +106,10 @@ struct Encode: ParsableCommand {
         let reading = BackgroundReader(
             reader, rate: streams.sampleRate, gap: streams.description.gap.maximum,
             capacity: 2 * c.frames)
-        var options = ClipEncoder.Options()
-        (options.part, options.layout, options.withLogVariance) = (part, layout, withLogvar)
-        options.seed = sampling.samplingSeed
-        (options.stride, options.skip, options.fit) = (step, streams.skip, streams.fit)
         var encoder = ClipEncoder(
             loaded, ModelIdentity(opened), reader.stream.resampled(to: streams.sampleRate),
             name.map { SampleName(chosen: $0) } ?? SampleName(ofVideo: streams.input), options)
-        var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: step)
+        var clips = ClipAssembler<RGBFrame>(length: c.frames, stride: options.stride)
         let job = StreamJob(interruption: interruption, progress: progress, ahead: 2)
         try job.run(reading: reading, writing: output) { send in
             func encode(_ clip: ClipAssembler<RGBFrame>.Clip) throws {

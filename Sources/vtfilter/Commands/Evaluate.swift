@@ -213,8 +213,7 @@ struct Evaluate: ParsableCommand {
     ) throws -> (EvaluationDocument, Moments) {
         var entries = all
         if let shard = shard?.value {
-            entries = entries.indices.filter { $0 % shard.count == shard.index - 1 }
-                .map { entries[$0] }
+            entries = shard.part(of: entries)
         }
         let opened = try model.open()
         let loaded = try model.load(opened)
@@ -253,13 +252,7 @@ struct Evaluate: ParsableCommand {
     private func videoEntries() throws -> [VideoEntry] {
         var entries: [VideoEntry]
         if let dataDir = set.dataDir {
-            entries =
-                try set.meta.map { try VideoSet.listed(in: $0, folder: dataDir) }
-                ?? VideoFolder.videos(under: dataDir)
-            if entries.isEmpty {
-                throw VideoIOError.badInput(
-                    url: set.meta ?? dataDir, problem: "expected videos, found none")
-            }
+            entries = try VideoSet.entries(under: dataDir, meta: set.meta)
         } else {
             entries = videos.sorted().map { VideoEntry(name: $0, path: $0) }
         }

@@ -26,6 +26,15 @@ package struct SampleName {
         }
     }
 
+    /// A name for a video of a set: its path below the set's folder, without the ending, and a fingerprint of
+    /// all of it, so that two paths never share one, and what comes and goes beside it changes nothing.
+    package init(ofMember path: String) {
+        let file = path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex
+        let dot = path[file...].lastIndex(of: ".").flatMap { $0 == file ? nil : $0 }
+        text = SampleName.cut(
+            SampleName.clean(String(path[..<(dot ?? path.endIndex)])), fingerprint: path)
+    }
+
     /// A name that somebody chose: as it is, but for characters that cannot be.
     package init(chosen name: String) {
         let clean = SampleName.clean(name)

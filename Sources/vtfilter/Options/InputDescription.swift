@@ -41,6 +41,15 @@ struct InputDescription: ParsableArguments {
         try rate?.check("-r")
     }
 
+    /// Whether it says what one input is.
+    var isOfOneInput: Bool { format != nil || size != nil || pixelFormat != nil || rate != nil }
+
+    /// What it changes of inputs that describe themselves, as text.
+    var corrections: String {
+        "matrix \(matrix ?? "its own"), range \(range ?? "its own")\(deinterlace ? ", deinterlaced" : ""), "
+            + "gap \(gap.maximum)"
+    }
+
     /// An input of this description.
     func options(for url: String) -> InputOptions {
         var options = InputOptions(url: url)

@@ -7,6 +7,21 @@ package struct Shard: OptionValue, Equatable, CustomStringConvertible {
     /// How many parts.
     package let count: Int
 
+    /// The first part that is lacking beside others.
+    package static func missing(of parts: [Shard]) -> Shard? {
+        for count in Set(parts.map(\.count)).sorted() {
+            for index in 1...count where !parts.contains(Shard(index: index, count: count)) {
+                return Shard(index: index, count: count)
+            }
+        }
+        return nil
+    }
+
+    /// All of it.
+    package static let whole = Shard(index: 1, count: 1)
+
+    private init(index: Int, count: Int) { (self.index, self.count) = (index, count) }
+
     package init?(option text: String) {
         let numbers = text.split(separator: "/", omittingEmptySubsequences: false)
         guard numbers.count == 2, let index = Int(numbers[0]), let count = Int(numbers[1]),
@@ -14,6 +29,11 @@ package struct Shard: OptionValue, Equatable, CustomStringConvertible {
         else { return nil }
         (self.index, self.count) = (index, count)
         if description != text { return nil }
+    }
+
+    /// What falls to it: every n-th, so that neighbours, which are often alike, go to different ones.
+    package func part<Element>(of all: [Element]) -> [Element] {
+        all.indices.filter { $0 % count == index - 1 }.map { all[$0] }
     }
 
     /// `i/n`

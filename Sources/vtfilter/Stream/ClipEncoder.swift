@@ -17,6 +17,12 @@ struct ClipEncoder {
         /// Frames of the video that were left out before the first.
         var skip = 0
         var fit = Fit.crop
+
+        /// What changes the samples, as text.
+        var text: String {
+            "\(part.rawValue) \(layout.rawValue)\(withLogVariance ? " logvar" : "") "
+                + "\(seed.map { "seed \($0)" } ?? "mean"), stride \(stride), \(fit.rawValue)"
+        }
     }
 
     private let model: VidTwinModel

@@ -1,8 +1,22 @@
 import Glibc
 import VideoIO
 
-/// Finds the videos of an evaluation, in the order of their names.
+/// Finds the videos of a set, in the order of their names.
 enum VideoSet {
+    /// All videos under a folder, or those that a CSV file names.
+    ///
+    /// - Throws: `VideoIOError.badInput` where there are none.
+    static func entries(under folder: String, meta: String?) throws -> [VideoEntry] {
+        let entries =
+            try meta.map { try listed(in: $0, folder: folder) }
+            ?? VideoFolder.videos(under: folder)
+        if entries.isEmpty {
+            throw VideoIOError.badInput(
+                url: meta ?? folder, problem: "expected videos, found none")
+        }
+        return entries
+    }
+
     /// The videos that the column `videos` of a CSV file names, relative to a folder. A line that
     /// is no good becomes an entry with its problem.
     static func listed(in meta: String, folder: String) throws -> [VideoEntry] {

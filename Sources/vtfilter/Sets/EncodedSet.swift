@@ -1,0 +1,191 @@
+import Glibc
+import LatentIO
+import TensorFiles
+import VidTwin
+import VideoIO
+
+/// Encodes the videos of a set, one after the other, with the next one being read meanwhile.
+struct EncodedSet {
+    /// How videos are read.
+    struct Reading {
+        let description: InputDescription
+        let skip: Int
+        let frames: Int?
+        let rate: Rational?
+        /// Endings of the files beside a video that go along.
+        let companions: [String]
+    }
+
+    let model: VidTwinModel
+    let identity: ModelIdentity
+    let reading: Reading
+    /// Of every video; a seed of samples is each video's own.
+    let encoding: ClipEncoder.Options
+    let interruption: Interruption
+    /// The videos that could not be read, or not to their end, and why.
+    private(set) var failures: [(name: String, problem: String)] = []
+
+    init(
+        _ model: VidTwinModel, _ identity: ModelIdentity, _ reading: Reading,
+        _ encoding: ClipEncoder.Options, _ interruption: Interruption
+    ) {
+        (self.model, self.identity, self.reading) = (model, identity, reading)
+        (self.encoding, self.interruption) = (encoding, interruption)
+    }
+
+    /// A video that is being read.
+    private struct Opened {
+        let video: SetRecord.Video
+        let frames: BackgroundReader
+        let stream: VideoStreamInfo
+        let companions: [String: [UInt8]]
+    }
+
+    /// Encodes videos, and passes their clips and ends on.
+    ///
+    /// - Parameters:
+    ///   - videos: what is to be done.
+    ///   - done: videos that are done.
+    ///   - send: takes each clip, and the end of each video.
+    /// - Throws: what is not a video's fault.
+    mutating func run(
+        _ videos: [VideoEntry], done: [String: SetRecord], _ send: (SetOutput.Item) throws -> Void
+    ) throws {
+        var waiting = videos[...]
+        var next: Opened?
+        defer { next?.frames.close() }
+        while true {
+            // The one after the present one is open and read while that is encoded.
+            guard let present = try next ?? open(&waiting, done, of: videos.count) else { return }
+            next = nil
+            defer { present.frames.close() }
+            next = try open(&waiting, done, of: videos.count)
+            try encode(present, send)
+            if interruption.signal != nil { return }
+        }
+    }
+
+    private mutating func encode(_ opened: Opened, _ send: (SetOutput.Item) throws -> Void) throws {
+        var encoding = encoding
+        encoding.seed = encoding.seed.map { EncodedSet.seed($0, of: opened.video.name) }
+        var encoder = ClipEncoder(
+            model, identity, opened.stream, SampleName(ofMember: opened.video.name), encoding)
+        var clips = ClipAssembler<RGBFrame>(
+            length: model.configuration.frames, stride: encoding.stride)
+        func pass(_ clip: ClipAssembler<RGBFrame>.Clip) throws {
+            var sample = try encoder.sample(clip)
+            sample.companions = opened.companions
+            try send(.clip(sample, frames: clip.valid - clip.repeated))
+        }
+        while let frame = opened.frames.queue.pop()?.frame {
+            if let clip = clips.push(frame) { try pass(clip) }
+            if interruption.signal != nil { return }
+        }
+        if interruption.signal != nil { return }
+        if let clip = clips.finish() { try pass(clip) }
+        var video = opened.video
+        if let fault = opened.frames.fault {
+            guard let fault = fault as? VideoIOError else { throw fault }
+            if case .cancelled = fault { return }
+            video.problem = "\(fault)"
+            note(video.name, "\(fault)")
+        }
+        try send(.end(of: video))
+    }
+
+    private mutating func note(_ name: String, _ problem: String) {
+        Log.error(problem.contains(name) ? problem : "\(name): \(problem)")
+        failures.append((name, problem))
+    }
+
+    /// Opens the next video that is to be done and can be read.
+    private mutating func open(
+        _ waiting: inout ArraySlice<VideoEntry>, _ done: [String: SetRecord], of count: Int
+    ) throws -> Opened? {
+        while let entry = waiting.popFirst() {
+            if interruption.signal != nil { return nil }
+            let number = count - waiting.count
+            do {
+                if let problem = entry.problem {
+                    throw VideoIOError.badInput(url: entry.name, problem: problem)
+                }
+                let video = try EncodedSet.video(entry)
+                if let record = done[entry.name] {
+                    if record.video.isSame(as: video) {
+                        if let problem = record.video.problem {
+                            failures.append((entry.name, problem))
+                        }
+                        continue
+                    }
+                    throw VideoIOError.badInput(
+                        url: entry.name,
+                        problem:
+                            "was changed since it was encoded into \(record.shard); -y without --resume "
+                            + "begins anew")
+                }
+                Log.notice("\(number) of \(count): \(entry.name.visible)")
+                return try open(entry, video)
+            } catch VideoIOError.cancelled {
+                return nil
+            } catch let error as VideoIOError {
+                note(entry.name, "\(error)")
+            }
+        }
+        return nil
+    }
+
+    private func open(_ entry: VideoEntry, _ video: SetRecord.Video) throws -> Opened {
+        let c = model.configuration
+        var options = reading.description.options(for: entry.path)
+        (options.skip, options.frames, options.copiesTracks) = (reading.skip, reading.frames, false)
+        let reader = try VideoReader(
+            options, fit: encoding.fit, size: PictureSize(width: c.width, height: c.height),
+            cancellation: interruption.reading)
+        reader.say(entry.name)
+        let frames = BackgroundReader(
+            reader, rate: reading.rate, gap: reading.description.gap.maximum, capacity: 2 * c.frames
+        )
+        let companions = try EncodedSet.companions(of: entry, reading.companions)
+        try frames.start()
+        return Opened(
+            video: video, frames: frames, stream: reader.stream.resampled(to: reading.rate),
+            companions: companions)
+    }
+
+    /// What tells a file from another one of its name.
+    private static func video(_ entry: VideoEntry) throws -> SetRecord.Video {
+        var status = stat()
+        if entry.path.withPathBytes({ stat($0, &status) }) != 0 {
+            throw VideoIOError.badInput(url: entry.name, problem: String(cString: strerror(errno)))
+        }
+        let time = status.st_mtim
+        return SetRecord.Video(
+            name: entry.name, key: SampleName(ofMember: entry.name).text,
+            bytes: Int64(status.st_size),
+            modified: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+
+    /// The files beside a video, by the endings that they get in a shard.
+    private static func companions(
+        of entry: VideoEntry, _ endings: [String]
+    ) throws -> [String: [UInt8]] {
+        let file =
+            entry.path.lastIndex(of: "/").map(entry.path.index(after:)) ?? entry.path.startIndex
+        guard let dot = entry.path[file...].lastIndex(of: ".") else { return [:] }
+        var found: [String: [UInt8]] = [:]
+        for ending in endings {
+            let path = entry.path[..<dot] + "." + ending
+            guard String(path).withPathBytes({ access($0, F_OK) }) == 0 else { continue }
+            // KEY.json is the clip's own.
+            found[ending == "json" ? "source.json" : ending] = try InputFile.read(
+                String(path), limit: 16 << 20)
+        }
+        return found
+    }
+
+    /// The seed of a video's samples: its own, so that no two videos have the same noise, and the same
+    /// whatever else is in the set.
+    private static func seed(_ seed: UInt64, of name: String) -> UInt64 {
+        seed &+ (UInt64(FileDigest.sha256(text: name).prefix(16), radix: 16) ?? 0)
+    }
+}
