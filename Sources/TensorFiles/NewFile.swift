@@ -110,8 +110,7 @@ package final class NewFile {
             return
         }
         if fsync(number) != 0, errno != EINVAL, errno != ENOTSUP { throw failure() }
-        defer { number = -1 }
-        if close(number) != 0 { throw failure() }
+        // Still open: its lock keeps others from taking it for a leftover.
         let status = name.withPathBytes { name in
             overwrite
                 ? renameat(folder, temporary, folder, name)
@@ -127,6 +126,8 @@ package final class NewFile {
         target = .given
         fsync(folder)  // not all file systems can, and the name is there
         close(folder)
+        defer { number = -1 }
+        if close(number) != 0 { throw failure() }
     }
 
     /// Removes what was written so far (nothing can be taken back from a pipe).
