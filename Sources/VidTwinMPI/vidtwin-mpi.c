@@ -95,6 +95,16 @@ static int length_of(const vt_mpi_sum *sum, int of) {
     return (int)(first_of(sum, of + 1) - first_of(sum, of));
 }
 
+/* Begins to receive from another process, and to send to it; nothing with this one. */
+static void exchange(
+    vt_mpi_sum *sum, int other, float *into, int received, const float *from, int sent, int tag) {
+    MPI_Request *two = sum->requests + 2 * other;
+    two[0] = two[1] = MPI_REQUEST_NULL;
+    if (other == rank) return;
+    check(MPI_Irecv(into, received, MPI_FLOAT, other, tag, all, &two[0]), "MPI_Irecv");
+    check(MPI_Isend(from, sent, MPI_FLOAT, other, tag, all, &two[1]), "MPI_Isend");
+}
+
 static vt_mpi_sum *begin(float *values, size_t size) {
     vt_mpi_sum *sum = calloc(1, sizeof *sum);
     if (!sum) return NULL;
@@ -112,21 +122,10 @@ static vt_mpi_sum *begin(float *values, size_t size) {
     sum->tag = next_tag;
     next_tag = (next_tag + 1) % tags;
     sum->step = 1;
-    for (int other = 0; other < count; other++) {
-        MPI_Request *two = sum->requests + 2 * other;
-        two[0] = two[1] = MPI_REQUEST_NULL;
-        if (other == rank) continue;
-        check(
-            MPI_Irecv(
-                sum->parts + (size_t)other * sum->most, length_of(sum, rank), MPI_FLOAT, other,
-                2 * sum->tag, all, &two[0]),
-            "MPI_Irecv");
-        check(
-            MPI_Isend(
-                values + first_of(sum, other), length_of(sum, other), MPI_FLOAT, other,
-                2 * sum->tag, all, &two[1]),
-            "MPI_Isend");
-    }
+    for (int other = 0; other < count; other++)
+        exchange(
+            sum, other, sum->parts + (size_t)other * sum->most, length_of(sum, rank),
+            values + first_of(sum, other), length_of(sum, other), 2 * sum->tag);
     return sum;
 }
 
@@ -151,21 +150,10 @@ static void add_up(vt_mpi_sum *sum) {
 static void give_back(vt_mpi_sum *sum) {
     add_up(sum);
     sum->step = 2;
-    for (int other = 0; other < count; other++) {
-        MPI_Request *two = sum->requests + 2 * other;
-        two[0] = two[1] = MPI_REQUEST_NULL;
-        if (other == rank) continue;
-        check(
-            MPI_Irecv(
-                sum->values + first_of(sum, other), length_of(sum, other), MPI_FLOAT, other,
-                2 * sum->tag + 1, all, &two[0]),
-            "MPI_Irecv");
-        check(
-            MPI_Isend(
-                sum->values + first_of(sum, rank), length_of(sum, rank), MPI_FLOAT, other,
-                2 * sum->tag + 1, all, &two[1]),
-            "MPI_Isend");
-    }
+    for (int other = 0; other < count; other++)
+        exchange(
+            sum, other, sum->values + first_of(sum, other), length_of(sum, other),
+            sum->values + first_of(sum, rank), length_of(sum, rank), 2 * sum->tag + 1);
 }
 
 static int progress(vt_mpi_sum *sum) {
