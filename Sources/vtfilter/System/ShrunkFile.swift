@@ -15,10 +15,7 @@ enum ShrunkFile {
             if let address = information?.pointee._sifields._sigfault.si_addr,
                 let path = MappedFile.path(at: address)
             {
-                let words = "vtfilter: error: \(path): became shorter while it was read\n"
-                _ = words.visibleLines.withCString { write(2, $0, strlen($0)) }
-                NewFile.removeUnfinished()
-                _exit(ExitStatus.badModel)
+                ExitStatus.end("\(path): became shorter while it was read", ExitStatus.badModel)
             }
             // Anything else ends the program as it does by itself, when the handler returns.
             signal(number, SIG_DFL)
