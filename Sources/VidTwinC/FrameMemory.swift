@@ -24,11 +24,13 @@ struct FrameMemory {
         switch Int(frame.format) {
         case VIDTWIN_FORMAT_RGB24: (depth, count, rowBytes) = (.eight, 1, width * 3)
         case VIDTWIN_FORMAT_RGBF32_PLANAR: (depth, count, rowBytes) = (.float, 3, width * 4)
+        case VIDTWIN_FORMAT_RGB24_PLANAR: (depth, count, rowBytes) = (.eight, 3, width)
         default:
             throw CallError.argument(
                 "\(what): format",
-                expected: "RGB24 (\(VIDTWIN_FORMAT_RGB24)) or planar float "
-                    + "(\(VIDTWIN_FORMAT_RGBF32_PLANAR))",
+                expected: "RGB24 (\(VIDTWIN_FORMAT_RGB24)), planar float "
+                    + "(\(VIDTWIN_FORMAT_RGBF32_PLANAR)) or planar RGB24 "
+                    + "(\(VIDTWIN_FORMAT_RGB24_PLANAR))",
                 found: "\(frame.format)")
         }
         let data = [frame.data.0, frame.data.1, frame.data.2]
@@ -60,12 +62,13 @@ struct FrameMemory {
                 if planes.count == 1 {
                     memcpy(base + y * row, planes[0].data + y * planes[0].stride, row)
                 } else {
+                    let to = UnsafeMutableRawPointer(base + y * row)
                     for (c, plane) in planes.enumerated() {
-                        let from = plane.data + y * plane.stride
-                        let to = UnsafeMutableRawPointer(base + y * row)
-                        for x in 0..<width {
-                            let sample = from.loadUnaligned(fromByteOffset: 4 * x, as: UInt32.self)
-                            to.storeBytes(of: sample, toByteOffset: 12 * x + 4 * c, as: UInt32.self)
+                        let from = UnsafeRawPointer(plane.data + y * plane.stride)
+                        if depth == .eight {
+                            copy(UInt8.self, from, step: 1, to + c, step: 3)
+                        } else {
+                            copy(UInt32.self, from, step: 4, to + 4 * c, step: 12)
                         }
                     }
                 }
@@ -83,6 +86,17 @@ struct FrameMemory {
         return picture
     }
 
+    /// Copies the samples of one colour of a row; steps are in bytes, and nothing is aligned.
+    private func copy<Sample: BitwiseCopyable>(
+        _ sample: Sample.Type, _ from: UnsafeRawPointer, step: Int,
+        _ to: UnsafeMutableRawPointer, step other: Int
+    ) {
+        for x in 0..<width {
+            let value = from.loadUnaligned(fromByteOffset: x * step, as: sample)
+            to.storeBytes(of: value, toByteOffset: x * other, as: sample)
+        }
+    }
+
     /// Writes a picture of this frame's size.
     ///
     /// - Throws: where the picture has another form of samples.
@@ -90,7 +104,7 @@ struct FrameMemory {
         guard picture.depth == depth else {
             throw CallError.argument(
                 "\(what): format", expected: "the one that was sent",
-                found: depth == .eight ? "RGB24" : "planar float")
+                found: depth == .eight ? "bytes" : "planar float")
         }
         let row = width * 3 * depth.byteCount
         picture.bytes.withUnsafeBytes { buffer in
@@ -99,12 +113,13 @@ struct FrameMemory {
                 if planes.count == 1 {
                     memcpy(planes[0].data + y * planes[0].stride, base + y * row, row)
                 } else {
+                    let from = base + y * row
                     for (c, plane) in planes.enumerated() {
                         let to = plane.data + y * plane.stride
-                        for x in 0..<width {
-                            let sample = base.loadUnaligned(
-                                fromByteOffset: y * row + 12 * x + 4 * c, as: UInt32.self)
-                            to.storeBytes(of: sample, toByteOffset: 4 * x, as: UInt32.self)
+                        if depth == .eight {
+                            copy(UInt8.self, from + c, step: 3, to, step: 1)
+                        } else {
+                            copy(UInt32.self, from + 4 * c, step: 12, to, step: 4)
                         }
                     }
                 }

@@ -12,26 +12,26 @@ struct LatentMemory {
         let shape: [Int]
 
         func checked() throws -> UnsafeMutableBufferPointer<Float> {
-            guard let data else { throw CallError.null("latents.\(name)") }
+            guard let data else { throw CallError.null(name) }
             let expected = shape.reduce(1, *)
             guard count == expected else {
                 throw CallError.argument(
-                    "latents.\(name)_count", expected: "\(expected), of shape \(shape)",
+                    "\(name)_count", expected: "\(expected), of shape \(shape)",
                     found: "\(UInt(bitPattern: count))")
             }
             return UnsafeMutableBufferPointer(start: data, count: count)
         }
     }
 
-    init(_ latents: vidtwin_latents, for configuration: Configuration) {
+    init(_ latents: vidtwin_latents, _ what: String = "latents", for configuration: Configuration) {
         structure = Field(
-            name: "structure", data: latents.structure, count: latents.structure_count,
+            name: "\(what).structure", data: latents.structure, count: latents.structure_count,
             shape: configuration.structureShape)
         x = Field(
-            name: "dynamics_x", data: latents.dynamics_x, count: latents.dynamics_x_count,
+            name: "\(what).dynamics_x", data: latents.dynamics_x, count: latents.dynamics_x_count,
             shape: configuration.dynamicsXShape)
         y = Field(
-            name: "dynamics_y", data: latents.dynamics_y, count: latents.dynamics_y_count,
+            name: "\(what).dynamics_y", data: latents.dynamics_y, count: latents.dynamics_y_count,
             shape: configuration.dynamicsYShape)
     }
 

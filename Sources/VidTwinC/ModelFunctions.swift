@@ -81,6 +81,21 @@ public func modelGetInfo(
     }
 }
 
+/// See vidtwin.h.
+@_cdecl("vidtwin_model_get_identity")
+public func modelGetIdentity(
+    _ model: OpaquePointer?, _ identity: UnsafeMutablePointer<vidtwin_model_identity>?,
+    _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int
+) -> vidtwin_status {
+    guarded(message, capacity) {
+        guard let identity else { throw CallError.null("identity") }
+        let handle = try Handle.use(model, "model", ModelHandle.self)
+        try vidtwin_model_identity.check(identity)  // before anything is read
+        try handle.identity.read().fill(identity)
+        return VIDTWIN_OK
+    }
+}
+
 /// Objects as C sees them.
 enum Handle {
     static func make(_ object: AnyObject) -> OpaquePointer {
@@ -126,6 +141,7 @@ private func checkAgainstHeader() {
     let model_open: vidtwin_model_open_type = modelOpen
     let model_close: vidtwin_model_close_type = modelClose
     let model_get_info: vidtwin_model_get_info_type = modelGetInfo
+    let model_get_identity: vidtwin_model_get_identity_type = modelGetIdentity
     _ = (
         api_version,
         version,
@@ -133,6 +149,7 @@ private func checkAgainstHeader() {
         model_options_default,
         model_open,
         model_close,
-        model_get_info
+        model_get_info,
+        model_get_identity
     )
 }

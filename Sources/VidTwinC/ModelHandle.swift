@@ -25,6 +25,7 @@ struct HostLog: @unchecked Sendable {
 /// What a `vidtwin_model` points to.
 final class ModelHandle: Sendable {
     let model: VidTwinModel
+    let identity: ModelIdentity
 
     init(_ options: vidtwin_model_options) throws {
         guard (0...1024).contains(options.threads) else {
@@ -33,6 +34,7 @@ final class ModelHandle: Sendable {
         }
         let precision = try ModelHandle.precision(options.precision)
         let opened = try ModelHandle.open(options)
+        identity = ModelIdentity(opened)
         let log = HostLog(options.log, options.log_user)
         for note in opened.notes { log.notice(note) }
         try opened.configuration.checkWorkingMemory()

@@ -99,6 +99,26 @@ public func sessionEncode(
 }
 
 /// See vidtwin.h.
+@_cdecl("vidtwin_session_moments")
+public func sessionMoments(
+    _ session: OpaquePointer?, _ frames: UnsafePointer<vidtwin_frame>?, _ count: Int,
+    _ mean: UnsafeMutablePointer<vidtwin_latents>?,
+    _ logVariance: UnsafeMutablePointer<vidtwin_latents>?, _ message: UnsafeMutablePointer<CChar>?,
+    _ capacity: Int
+) -> vidtwin_status {
+    guarded(message, capacity) {
+        guard let frames else { throw CallError.null("frames") }
+        guard let mean else { throw CallError.null("mean") }
+        guard let logVariance else { throw CallError.null("log_variance") }
+        let session = try Handle.use(session, "session", SessionHandle.self)
+        let configuration = session.model.configuration
+        return try session.moments(
+            frames, count, mean: LatentMemory(mean.pointee, "mean", for: configuration),
+            logVariance: LatentMemory(logVariance.pointee, "log_variance", for: configuration))
+    }
+}
+
+/// See vidtwin.h.
 @_cdecl("vidtwin_session_decode")
 public func sessionDecode(
     _ session: OpaquePointer?, _ latents: UnsafePointer<vidtwin_latents>?,
@@ -144,6 +164,7 @@ private func checkAgainstHeader() {
     let session_flush: vidtwin_session_flush_type = sessionFlush
     let session_reset: vidtwin_session_reset_type = sessionReset
     let session_encode: vidtwin_session_encode_type = sessionEncode
+    let session_moments: vidtwin_session_moments_type = sessionMoments
     let session_decode: vidtwin_session_decode_type = sessionDecode
     let session_cross: vidtwin_session_cross_type = sessionCross
     _ = (
@@ -155,6 +176,7 @@ private func checkAgainstHeader() {
         session_flush,
         session_reset,
         session_encode,
+        session_moments,
         session_decode,
         session_cross
     )

@@ -158,6 +158,20 @@ final class SessionHandle: @unchecked Sendable {
         }
     }
 
+    func moments(
+        _ frames: UnsafePointer<vidtwin_frame>, _ count: Int, mean: LatentMemory,
+        logVariance: LatentMemory
+    ) throws -> vidtwin_status {
+        try alone { _ in
+            try mean.checkAll()
+            try logVariance.checkAll()
+            let moments = try model.moments(model.clip(try clip(frames, count, "frames")))
+            try mean.write(moments.mean)
+            try logVariance.write(moments.logVariance)
+            return VIDTWIN_OK
+        }
+    }
+
     func decode(
         _ latents: LatentMemory, into frames: UnsafeMutablePointer<vidtwin_frame>, _ count: Int
     ) throws -> vidtwin_status {

@@ -13,6 +13,7 @@ package protocol VersionedStructure {
 extension vidtwin_model_options: VersionedStructure { package static let sizes = [56, 64] }
 extension vidtwin_session_options: VersionedStructure { package static let sizes = [48] }
 extension vidtwin_model_info: VersionedStructure { package static let sizes = [80] }
+extension vidtwin_model_identity: VersionedStructure { package static let sizes = [152] }
 
 extension VersionedStructure {
     /// - Throws: where no version of the structure has this size, or may come to have it.
@@ -57,6 +58,11 @@ extension VersionedStructure {
             }
         }
         raw.storeBytes(of: size, as: Int.self)
+    }
+
+    /// - Throws: where the size that stands in the structure is none of it.
+    package static func check(_ pointer: UnsafePointer<Self>) throws {
+        try check(UnsafeRawPointer(pointer).loadUnaligned(as: Int.self))
     }
 
     /// As `write`; the size is the one that stands in the structure already.

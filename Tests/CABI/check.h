@@ -39,7 +39,9 @@ static inline vidtwin_frame make_frame(int format, int width, int height) {
     f.width = width;
     f.height = height;
     for (int c = 0; c < (format == VIDTWIN_FORMAT_RGB24 ? 1 : 3); c++) {
-        f.stride[c] = format == VIDTWIN_FORMAT_RGB24 ? width * 3 : width * 4;
+        f.stride[c] = format == VIDTWIN_FORMAT_RGB24          ? width * 3
+                      : format == VIDTWIN_FORMAT_RGB24_PLANAR ? width
+                                                              : width * 4;
         f.data[c] = malloc((size_t)f.stride[c] * height);
         CHECK(f.data[c]);
     }
@@ -58,6 +60,8 @@ static inline void paint(vidtwin_frame *f, int t) {
                 int v = (x * (c + 2) + y * 3 + t * 7 + ((x / 8 + t) % 3) * 40) % 256;
                 if (f->format == VIDTWIN_FORMAT_RGB24)
                     ((unsigned char *)f->data[0])[y * f->stride[0] + x * 3 + c] = (unsigned char)v;
+                else if (f->format == VIDTWIN_FORMAT_RGB24_PLANAR)
+                    ((unsigned char *)f->data[c])[y * f->stride[c] + x] = (unsigned char)v;
                 else
                     ((float *)f->data[c])[y * f->width + x] = (float)v / 255;
             }

@@ -144,6 +144,39 @@ static void models(const char *folder) {
     vidtwin_session_close(NULL);
 }
 
+/* What latents are known by; files that are changed or gone are not taken for the model's. */
+static void identity(const char *folder) {
+    char copy[] = "/tmp/vidtwin-identity-XXXXXX", command[8192], checkpoint[64];
+    CHECK(mkdtemp(copy));
+    snprintf(command, sizeof command, "cp '%s'/* %s && sha256sum < %s/model.safetensors", folder, copy, copy);
+    FILE *pipe = popen(command, "r");
+    char expected[65];
+    CHECK(pipe && fread(expected, 1, 64, pipe) == 64 && !pclose(pipe));
+    expected[64] = 0;
+    vidtwin_model *model = open_model(copy, 1);
+    vidtwin_model_identity found;
+    memset(&found, 0x5a, sizeof found);
+    found.struct_size = sizeof found;
+    EXPECT(VIDTWIN_OK, vidtwin_model_get_identity(model, &found, MESSAGE));
+    CHECK(!strcmp(found.checkpoint_sha256, expected));
+    CHECK(strspn(found.config_sha256, "0123456789abcdef") == 64 && !found.config_sha256[64]);
+    REFUSED(vidtwin_model_get_identity(NULL, &found, MESSAGE));
+    REFUSED(vidtwin_model_get_identity(model, NULL, MESSAGE));
+    found.struct_size = 8;
+    REFUSED(vidtwin_model_get_identity(model, &found, MESSAGE));
+    found.struct_size = sizeof found;
+    snprintf(checkpoint, sizeof checkpoint, "%s/model.safetensors", copy);
+    FILE *file = fopen(checkpoint, "r+");
+    CHECK(file && fputc('x', file) == 'x' && !fclose(file));
+    EXPECT(VIDTWIN_ERROR_MODEL, vidtwin_model_get_identity(model, &found, MESSAGE));
+    CHECK(strstr(message, "changed"));
+    CHECK(!remove(checkpoint));
+    EXPECT(VIDTWIN_ERROR_MODEL, vidtwin_model_get_identity(model, &found, MESSAGE));
+    vidtwin_model_close(&model);
+    snprintf(command, sizeof command, "rm -r %s", copy);
+    CHECK(!system(command));
+}
+
 static void frames(vidtwin_session *session, vidtwin_model_info info) {
     vidtwin_frame good = make_frame(VIDTWIN_FORMAT_RGB24, info.width, info.height);
     vidtwin_frame f;
@@ -194,6 +227,7 @@ static void frames(vidtwin_session *session, vidtwin_model_info info) {
                                  PTRDIFF_MIN};
     for (int i = 0; i < 7; i++) BAD(stride[0], strides[i]);
     BAD(format, VIDTWIN_FORMAT_RGBF32_PLANAR); /* with one plane only */
+    BAD(format, VIDTWIN_FORMAT_RGB24_PLANAR);
 
     /* A format other than the one that was sent. */
     vidtwin_frame planar = make_frame(VIDTWIN_FORMAT_RGBF32_PLANAR, info.width, info.height);
@@ -256,6 +290,7 @@ int main(int argc, char **argv) {
     for (int status = -20; status < 20; status++)
         CHECK(strlen(vidtwin_status_text((vidtwin_status)status)) > 3);
     models(argv[1]);
+    identity(argv[1]);
 
     opened = open_model(argv[1], 2);
     vidtwin_model_info info = info_of(opened);

@@ -118,10 +118,107 @@ static void floats(vidtwin_model *model, vidtwin_model_info info, const unsigned
     vidtwin_session_close(&session);
 }
 
+/* Bytes in planes, with gaps between rows, give what packed ones give; what was sent packed can be
+ * received in planes. Floats cannot. */
+static void planes(vidtwin_model *model, vidtwin_model_info info, const unsigned char *expected) {
+    const int w = info.width, h = info.height, stride = w + 5;
+    vidtwin_session *session = open_session(model, VIDTWIN_PART_ALL, 0, 0);
+    vidtwin_frame packed = make_frame(VIDTWIN_FORMAT_RGB24, w, h);
+    vidtwin_frame f = make_frame(VIDTWIN_FORMAT_RGB24_PLANAR, stride, h);
+    vidtwin_frame wide = make_frame(VIDTWIN_FORMAT_RGBF32_PLANAR, w, h);
+    f.width = w;
+    for (int t = 0; t < info.clip_frames; t++) {
+        paint(&packed, t);
+        paint(&f, t);
+        EXPECT(VIDTWIN_OK, vidtwin_session_send(session, t % 2 ? &f : &packed, MESSAGE));
+    }
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_receive(session, &wide, MESSAGE));
+    for (int t = 0; t < info.clip_frames; t++) {
+        for (int c = 0; c < 3; c++) memset(f.data[c], 0xa5, (size_t)stride * h);
+        EXPECT(VIDTWIN_OK, vidtwin_session_receive(session, &f, MESSAGE));
+        CHECK(f.pts == 1000 + t);
+        for (int y = 0; y < h; y++)
+            for (int c = 0; c < 3; c++) {
+                const unsigned char *row = (unsigned char *)f.data[c] + y * stride;
+                for (int x = 0; x < w; x++)
+                    CHECK(row[x] == expected[(((size_t)t * h + y) * w + x) * 3 + c]);
+                for (int gap = w; gap < stride; gap++) CHECK(row[gap] == 0xa5);
+            }
+    }
+    f.stride[2] = w - 1;
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_send(session, &f, MESSAGE));
+    CHECK(strstr(message, "stride[2]"));
+    free_frame(&packed);
+    free_frame(&f);
+    free_frame(&wide);
+    vidtwin_session_close(&session);
+}
+
 static size_t product(const int32_t *shape, int axes) {
     size_t count = 1;
     for (int i = 0; i < axes; i++) count *= (size_t)shape[i];
     return count;
+}
+
+static vidtwin_latents make_latents(vidtwin_model_info info) {
+    vidtwin_latents l;
+    l.structure_count = product(info.structure_shape, 4);
+    l.dynamics_x_count = product(info.dynamics_x_shape, 3);
+    l.dynamics_y_count = product(info.dynamics_y_shape, 3);
+    l.structure = calloc(l.structure_count, sizeof(float));
+    l.dynamics_x = calloc(l.dynamics_x_count, sizeof(float));
+    l.dynamics_y = calloc(l.dynamics_y_count, sizeof(float));
+    return l;
+}
+
+static void free_latents(vidtwin_latents *l) {
+    free(l->structure);
+    free(l->dynamics_x);
+    free(l->dynamics_y);
+}
+
+/* A sample is its mean, and noise as the log-variance has it; asking for both leaves the noise alone. */
+static void moments(vidtwin_model *model, vidtwin_model_info info) {
+    vidtwin_latents mean = make_latents(info), plain = make_latents(info);
+    vidtwin_latents log_variance = make_latents(info), sample = make_latents(info);
+    vidtwin_frame f = make_frame(VIDTWIN_FORMAT_RGB24, info.width, info.height);
+    vidtwin_session *still = open_session(model, VIDTWIN_PART_ALL, 0, 0);
+    vidtwin_session *noisy = open_session(model, VIDTWIN_PART_STRUCTURE, 0, 1);
+    const size_t s = mean.structure_count, x = mean.dynamics_x_count, y = mean.dynamics_y_count;
+    paint(&f, 3);
+    EXPECT(VIDTWIN_OK, vidtwin_session_encode(still, &f, 1, &plain, MESSAGE));
+    EXPECT(VIDTWIN_OK, vidtwin_session_encode(noisy, &f, 1, &sample, MESSAGE));
+    EXPECT(VIDTWIN_OK, vidtwin_session_reset(noisy, MESSAGE));
+    EXPECT(VIDTWIN_OK, vidtwin_session_moments(noisy, &f, 1, &mean, &log_variance, MESSAGE));
+    CHECK(!memcmp(mean.structure, plain.structure, s * sizeof(float)));
+    CHECK(!memcmp(mean.dynamics_x, plain.dynamics_x, x * sizeof(float)));
+    CHECK(!memcmp(mean.dynamics_y, plain.dynamics_y, y * sizeof(float)));
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < s; i++) {
+        CHECK(log_variance.structure[i] >= -30 && log_variance.structure[i] <= 20);
+        double noise = (sample.structure[i] - mean.structure[i]) / exp(0.5 * log_variance.structure[i]);
+        CHECK(fabs(noise) < 6);
+        sum += noise;
+        squares += noise * noise;
+    }
+    CHECK(fabs(sum / s) < 5 / sqrt((double)s) && fabs(squares / s - 1) < 8 / sqrt((double)s));
+    EXPECT(VIDTWIN_OK, vidtwin_session_encode(noisy, &f, 1, &plain, MESSAGE));
+    CHECK(!memcmp(sample.dynamics_y, plain.dynamics_y, y * sizeof(float)));
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(still, &f, 1, NULL, &mean, MESSAGE));
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(still, &f, 1, &mean, NULL, MESSAGE));
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(still, &f, 0, &mean, &plain, MESSAGE));
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(still, NULL, 1, &mean, &plain, MESSAGE));
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(NULL, &f, 1, &mean, &plain, MESSAGE));
+    plain.dynamics_x_count--;
+    EXPECT(VIDTWIN_ERROR_ARGUMENT, vidtwin_session_moments(still, &f, 1, &mean, &plain, MESSAGE));
+    CHECK(strstr(message, "log_variance.dynamics_x_count"));
+    free_latents(&mean);
+    free_latents(&plain);
+    free_latents(&log_variance);
+    free_latents(&sample);
+    free_frame(&f);
+    vidtwin_session_close(&still);
+    vidtwin_session_close(&noisy);
 }
 
 /* Encoding and decoding a clip gives the stream's pixels; crossing is decoding A with B. */
@@ -140,14 +237,8 @@ static void clips(vidtwin_model *model, vidtwin_model_info info, const unsigned 
         paint(&b[t], 50 + 2 * t);
     }
     for (int i = 0; i < 2; i++) {
-        vidtwin_latents *l = both[i];
-        l->structure_count = product(info.structure_shape, 4);
-        l->dynamics_x_count = product(info.dynamics_x_shape, 3);
-        l->dynamics_y_count = product(info.dynamics_y_shape, 3);
-        l->structure = malloc(l->structure_count * sizeof(float));
-        l->dynamics_x = malloc(l->dynamics_x_count * sizeof(float));
-        l->dynamics_y = malloc(l->dynamics_y_count * sizeof(float));
-        EXPECT(VIDTWIN_OK, vidtwin_session_encode(session, i ? b : a, n, l, MESSAGE));
+        *both[i] = make_latents(info);
+        EXPECT(VIDTWIN_OK, vidtwin_session_encode(session, i ? b : a, n, both[i], MESSAGE));
     }
     EXPECT(VIDTWIN_OK, vidtwin_session_decode(session, &of_a, out, n, MESSAGE));
     for (int t = 0; t < n; t++) CHECK(!memcmp(out[t].data[0], expected + size * t, size));
@@ -185,11 +276,7 @@ static void clips(vidtwin_model *model, vidtwin_model_info info, const unsigned 
     of_a.structure[0] = INFINITY;
     EXPECT(VIDTWIN_ERROR_DATA, vidtwin_session_decode(part, &alone, out, n, MESSAGE));
     vidtwin_session_close(&part);
-    for (int i = 0; i < 2; i++) {
-        free(both[i]->structure);
-        free(both[i]->dynamics_x);
-        free(both[i]->dynamics_y);
-    }
+    for (int i = 0; i < 2; i++) free_latents(both[i]);
     for (int t = 0; t < n; t++) {
         free_frame(&a[t]);
         free_frame(&b[t]);
@@ -211,6 +298,8 @@ int main(int argc, char **argv) {
     unsigned char *clip = run(session, info, info.clip_frames);
     strides(model, info, clip);
     floats(model, info, clip);
+    planes(model, info, clip);
+    moments(model, info);
     clips(model, info, clip);
     const int counts[] = {0, 1, 15, 16, 17, 37};
     for (int i = 0; i < 6; i++) {
@@ -242,6 +331,6 @@ int main(int argc, char **argv) {
     free(run(session, info, 3));
     vidtwin_session_close(&session);
     CHECK(!session);
-    puts("streams: as many frames out as in, strides, floats, overlap, seeds, clips");
+    puts("streams: as many frames out as in, strides, floats, planes, overlap, seeds, clips, moments");
     return 0;
 }

@@ -26,7 +26,7 @@ private func lines(_ path: String) -> [Substring] {
     }
 
     @Test func `every function of the header is compared with the Swift function of its name`() {
-        #expect(declared.count >= 17)
+        #expect(declared.count >= 19)
         // A line that was too long goes on in the next one.
         let files = ["ModelFunctions", "SessionFunctions"].flatMap { lines("VidTwinC/\($0).swift") }
         let checks = files.reduce(into: [String]()) { joined, line in
@@ -57,5 +57,6 @@ private func lines(_ path: String) -> [Substring] {
         checkVersions(vidtwin_model_options.self, first: 56)
         checkVersions(vidtwin_session_options.self, first: 48)
         checkVersions(vidtwin_model_info.self, first: 80)
+        checkVersions(vidtwin_model_identity.self, first: 152)
     }
 }

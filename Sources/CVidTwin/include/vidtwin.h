@@ -69,7 +69,7 @@ extern "C" {
  *  that was built against an older minor version goes on as it is, and options that it does not have
  *  are the defaults. */
 #define VIDTWIN_API_MAJOR 1
-#define VIDTWIN_API_MINOR 1
+#define VIDTWIN_API_MINOR 2
 #define VIDTWIN_API_VERSION ((VIDTWIN_API_MAJOR << 16) | VIDTWIN_API_MINOR)
 
 /** A loaded model: weights and computing threads. Never changes; shared by any number of sessions. */
@@ -130,7 +130,9 @@ enum {
     VIDTWIN_FORMAT_RGB24 = 1,
     /** Three planes, R, G, B, of 32-bit floats: 0 is black, 1 is full. Input beyond is taken as it
      *  is, output is limited to 0...1. */
-    VIDTWIN_FORMAT_RGBF32_PLANAR = 2
+    VIDTWIN_FORMAT_RGBF32_PLANAR = 2,
+    /** Three planes, R, G, B, a byte a sample, 0 to 255. Since 1.2. */
+    VIDTWIN_FORMAT_RGB24_PLANAR = 3
 };
 
 /** Importance of a log line. */
@@ -202,6 +204,17 @@ typedef struct vidtwin_model_info {
     /** Channels, frames, rows. */
     int32_t dynamics_y_shape[3];
 } vidtwin_model_info;
+
+/** What a model's latents are known by: the names under which `vtfilter encode` stores them. Since 1.2. */
+typedef struct vidtwin_model_identity {
+    /** sizeof this structure, set by the caller. */
+    size_t struct_size;
+    /** SHA-256 of everything in the configuration that makes the model what it is, whatever words say
+     *  it: 64 hexadecimal digits and NUL. */
+    char config_sha256[72];
+    /** SHA-256 of the checkpoint, or of the one that it was converted from. */
+    char checkpoint_sha256[72];
+} vidtwin_model_identity;
 
 /** How a stream is reconstructed. Filled by vidtwin_session_options_default. */
 typedef struct vidtwin_session_options {
@@ -317,6 +330,17 @@ void vidtwin_model_close(vidtwin_model **model);
 vidtwin_status vidtwin_model_get_info(const vidtwin_model *model, vidtwin_model_info *info);
 
 /**
+ * Says what a model's latents are known by, so that those of another model are not taken for them.
+ *
+ * The caller sets identity->struct_size to sizeof *identity first; as much as that is written. Blocks
+ * while the checkpoint is read once more (its size is taken in memory meanwhile), at each call. Errors:
+ * ARGUMENT; MODEL where the files are not what the model was opened from any more; MEMORY. Since 1.2.
+ */
+vidtwin_status vidtwin_model_get_identity(const vidtwin_model *model,
+                                          vidtwin_model_identity *identity, char *message,
+                                          size_t capacity);
+
+/**
  * Fills `options` with the defaults: all latents, their mean, no overlap, no log. Sets struct_size.
  *
  * `struct_size` is sizeof *options. Never blocks. Errors: ARGUMENT for NULL or a size that no version
@@ -358,9 +382,10 @@ vidtwin_status vidtwin_session_send(vidtwin_session *session, const vidtwin_fram
 /**
  * Writes the next reconstructed frame into the memory that `frame` describes, and sets its pts.
  *
- * Frames come in the order, and in the formats, in which they were sent. Never blocks. AGAIN: none
- * is ready; send more, or flush. END: the stream was flushed and all was received. Errors: ARGUMENT
- * for a frame of another size or format: it can be asked for again. DATA, MEMORY: a computation
+ * Frames come in the order, and in the formats, in which they were sent; bytes are received packed or
+ * in planes, as is asked. Never blocks. AGAIN: none is ready; send more, or flush. END: the stream was
+ * flushed and all was received. Errors: ARGUMENT for a frame of another size or format: it can be
+ * asked for again. DATA, MEMORY: a computation
  * failed (see vidtwin_session_send). STATE: the session is in use.
  */
 vidtwin_status vidtwin_session_receive(vidtwin_session *session, vidtwin_frame *frame,
@@ -394,6 +419,20 @@ vidtwin_status vidtwin_session_reset(vidtwin_session *session, char *message, si
 vidtwin_status vidtwin_session_encode(vidtwin_session *session, const vidtwin_frame *frames,
                                       size_t count, vidtwin_latents *latents, char *message,
                                       size_t capacity);
+
+/**
+ * The distributions of one clip's latents, from `count` frames as in vidtwin_session_encode: their
+ * means, which are what a session that does not sample encodes to, and the logarithms of their
+ * variances, -30 to 20.
+ *
+ * All six arrays are written; `part` and `sample` of the session are not looked at, and what it samples
+ * next does not change. The stream of send and receive is not touched. Blocks while the clip is
+ * encoded. Errors: ARGUMENT, DATA, MEMORY; STATE: the session is in use. Since 1.2.
+ */
+vidtwin_status vidtwin_session_moments(vidtwin_session *session, const vidtwin_frame *frames,
+                                       size_t count, vidtwin_latents *mean,
+                                       vidtwin_latents *log_variance, char *message,
+                                       size_t capacity);
 
 /**
  * Decodes the latents of one clip to its first `count` frames, 1 to clip_frames, in the caller's
