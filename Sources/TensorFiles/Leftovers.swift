@@ -17,18 +17,13 @@ enum Leftovers {
     static func remove(in folder: Int32) {
         let own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { return }
-        guard !isRemote.contains(vt_file_system(own)), let entries = fdopendir(own)
-        else {
-            close(own)
-            return
-        }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name.hasPrefix(NewFile.temporaryStart), name.hasSuffix(NewFile.temporaryEnding) {
-                remove(name, folder)
+        defer { close(own) }
+        if isRemote.contains(vt_file_system(own)) { return }
+        try? FolderNames.read(own) { name in
+            if name.starts(with: NewFile.temporaryStart.utf8),
+                name.reversed().starts(with: NewFile.temporaryEnding.utf8.reversed())
+            {
+                remove(String(pathBytes: name), folder)
             }
         }
     }

@@ -1,7 +1,7 @@
 import Glibc
 import TensorFiles
 
-/// Small files that are read whole.
+/// Small files that are read whole, and folders.
 package enum InputFile {
     /// The bytes of a file or pipe; more than `limit` are refused.
     ///
@@ -24,5 +24,17 @@ package enum InputFile {
             throw .badInput(url: path, problem: String(cString: strerror(errno)))
         }
         return bytes
+    }
+
+    /// The names in a folder, sorted by their bytes.
+    ///
+    /// - Throws: `VideoIOError.badInput` where it cannot be read.
+    package static func names(in folder: String) throws(VideoIOError) -> [String] {
+        do throws(StreamError) { return try FolderNames.names(in: folder) } catch {
+            guard case .failure(_, let problem) = error else {
+                throw .badInput(url: folder, problem: "\(error)")
+            }
+            throw .badInput(url: folder, problem: problem)
+        }
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import TensorFiles
 
 /// The names of numbered pictures: a path with `%d` or `%03d` in its last part, as ffmpeg has them.
@@ -51,13 +50,8 @@ struct PicturePattern {
     ///
     /// - Throws: `VideoIOError.badInput` where the folder cannot be read.
     func numbers() throws(VideoIOError) -> [Int] {
-        guard let directory = (folder.isEmpty ? "." : folder).withPathBytes({ opendir($0) }) else {
-            throw .badInput(url: folder, problem: String(cString: strerror(errno)))
-        }
-        defer { closedir(directory) }
         var numbers: [Int] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+        for name in try InputFile.names(in: folder.isEmpty ? "." : folder).map(\.pathBytes) {
             guard name.count > prefix.count + suffix.count, name.starts(with: prefix),
                 name.suffix(suffix.count).elementsEqual(suffix)
             else { continue }

@@ -246,6 +246,25 @@ struct RunCheckpointTests {
             ])
     }
 
+    @Test func `folders whose names are not UTF-8 are made, cleared and linked in`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let logs = "\(folder)/\(String(pathBytes: [0x6c, 0xff, 0x73]))"
+        let run = try RunFolder.make(in: logs, name: "a", configuration: "a: 1\n") { run in
+            let left = "\(run.checkpoints)/\(String(pathBytes: [0xfe]))"
+            for path in [left, left + ".tmp"] { try NewFile.write("words", to: path) }
+        }
+        run.removeTemporaries()
+        try run.link("\(run.checkpoints)/\(String(pathBytes: [0xfe]))", as: run.last)
+        _ = try MetricsLog(run.metrics, before: 0)
+        let found = Shell.run(
+            "cd $'l\\xffs'/*_a && find . -type f | LC_ALL=C sort && cat */last.ckpt", in: folder)
+        #expect(
+            found.text.hasPrefix("./checkpoints/last.ckpt\n./checkpoints/\u{fffd}\n./config.yaml"),
+            "\(found.text) \(found.errors)")
+        #expect(found.text.contains("./metrics.jsonl") && found.text.hasSuffix("words"))
+    }
+
     @Test func `a file that cannot be written leaves the old one as it was`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }

@@ -13,7 +13,7 @@ package final class EventFile {
     ///
     /// - Throws: `CheckpointError.unwritable`.
     package init(in folder: String) throws {
-        mkdir(folder, 0o777)
+        folder.withPathBytes { _ = mkdir($0, 0o777) }
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = String(
@@ -22,7 +22,7 @@ package final class EventFile {
         var path = ""
         repeat {
             path = "\(folder)/events.out.tfevents.\(seconds).\(name).\(getpid()).0"
-            number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            number = path.withPathBytes { open($0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
             seconds += 1
         } while number < 0 && errno == EEXIST
         if number < 0 {

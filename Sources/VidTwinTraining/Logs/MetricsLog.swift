@@ -12,7 +12,7 @@ package final class MetricsLog {
     /// - Throws: `CheckpointError.unwritable`.
     package init(_ path: String, before batch: Int) throws {
         self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        descriptor = path.withPathBytes { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
         func failure() -> CheckpointError {
             .unwritable(path: path, problem: String(cString: strerror(errno)))
         }

@@ -53,8 +53,9 @@ package struct CheckpointKeeper {
         }
         if isBest { try folder.link(weights, as: folder.model) }
         for name in dropped where !state.kept.contains(where: { $0.name == name }) {
-            unlink("\(folder.checkpoints)/\(name)")
-            unlink("\(folder.checkpoints)/\(name.dropLast("ckpt".count))safetensors")
+            "\(folder.checkpoints)/\(name)".withPathBytes { _ = unlink($0) }
+            "\(folder.checkpoints)/\(name.dropLast("ckpt".count))safetensors"
+                .withPathBytes { _ = unlink($0) }
         }
     }
 

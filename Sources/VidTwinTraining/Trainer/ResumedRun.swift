@@ -45,7 +45,8 @@ struct ResumedRun {
     /// The checkpoint of a run's folder, or the file itself.
     static func checkpoint(of path: String) -> String {
         var status = stat()
-        let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        let isFolder =
+            path.withPathBytes({ stat($0, &status) }) == 0 && status.st_mode & S_IFMT == S_IFDIR
         let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         return isFolder ? "\(trimmed)/checkpoints/last.ckpt" : path
     }

@@ -30,15 +30,16 @@ package struct RunFolder: Sendable {
         removeUnmade(in: logs, name: name)
         let start = timeStamp()
         let hidden = "\(logs)/.\(start)_\(name).\(getpid()).tmp"
-        guard mkdir(hidden, 0o777) == 0 else { throw failure(hidden) }
+        guard hidden.withPathBytes({ mkdir($0, 0o777) }) == 0 else { throw failure(hidden) }
         var isDone = false
         defer { if !isDone { remove(hidden) } }
         // Held while it is made, so that no other run takes it for a killed one's.
-        let held = open(hidden, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let held = hidden.withPathBytes { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         if held >= 0 { flock(held, LOCK_EX) }
         defer { if held >= 0 { close(held) } }
         let folder = RunFolder(hidden)
-        for inner in [folder.checkpoints, "\(hidden)/configs"] where mkdir(inner, 0o777) != 0 {
+        for inner in [folder.checkpoints, "\(hidden)/configs"]
+        where inner.withPathBytes({ mkdir($0, 0o777) }) != 0 {
             throw failure(inner)
         }
         try NewFile.write(configuration, to: "\(hidden)/configs/\(start)-project.yaml")
@@ -47,7 +48,7 @@ package struct RunFolder: Sendable {
         while true {
             // A second run of the same second gets another name; no folder with files is replaced.
             let final = "\(logs)/\(timeStamp())_\(name)"
-            if rename(hidden, final) == 0 {
+            if RunFolder.rename(hidden, final) == 0 {
                 isDone = true
                 return RunFolder(final)
             }
@@ -63,7 +64,7 @@ package struct RunFolder: Sendable {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
-            if mkdir(made, 0o777) != 0, errno != EEXIST {
+            if made.withPathBytes({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
                 throw CheckpointError.unwritable(
                     path: made, problem: String(cString: strerror(errno)))
             }
@@ -74,14 +75,9 @@ package struct RunFolder: Sendable {
     private static func remove(_ path: String) {
         for name in names(in: path) {
             let inner = "\(path)/\(name)"
-            var status = stat()
-            if lstat(inner, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-                remove(inner)
-            } else {
-                unlink(inner)
-            }
+            if isFolder(inner) { remove(inner) } else { inner.withPathBytes { _ = unlink($0) } }
         }
-        rmdir(path)
+        path.withPathBytes { _ = rmdir($0) }
     }
 
     /// `2026-01-31T23-59-59`, local time.
@@ -93,18 +89,18 @@ package struct RunFolder: Sendable {
             + "\(two(parts.tm_hour))-\(two(parts.tm_min))-\(two(parts.tm_sec))"
     }
 
+    private static func rename(_ from: String, _ to: String) -> Int32 {
+        from.withPathBytes { from in to.withPathBytes { Glibc.rename(from, $0) } }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return path.withPathBytes({ lstat($0, &status) }) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Names in a folder, sorted; none where it cannot be read.
     private static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
+        (try? FolderNames.names(in: path)) ?? []
     }
 
     /// The newest run below `logs` that a checkpoint says is of this configuration and seed, planned
@@ -115,7 +111,8 @@ package struct RunFolder: Sendable {
     ) -> RunFolder? {
         for name in names(in: logs).reversed() where !name.hasPrefix(".") {
             let folder = RunFolder("\(logs)/\(name)")
-            guard access(folder.last, R_OK) == 0, let file = try? TorchFile(path: folder.last),
+            guard folder.last.withPathBytes({ access($0, R_OK) }) == 0,
+                let file = try? TorchFile(path: folder.last),
                 let state = try? RunCheckpoint.state(of: file)
             else { continue }
             if state.configuration == configuration, state.seed == seed, state.total == total,
@@ -134,11 +131,10 @@ package struct RunFolder: Sendable {
     private static func removeTemporaries(in folder: String) {
         for name in names(in: folder) {
             let path = "\(folder)/\(name)"
-            var status = stat()
-            if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            if isFolder(path) {
                 removeTemporaries(in: path)
             } else if name.hasSuffix(NewFile.temporaryEnding) {
-                unlink(path)
+                path.withPathBytes { _ = unlink($0) }
             }
         }
     }
@@ -151,7 +147,9 @@ package struct RunFolder: Sendable {
             && found.contains("_\(name).")
         {
             let path = "\(logs)/\(found)"
-            let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            let folder = path.withPathBytes {
+                open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            }
             if folder < 0 { continue }
             defer { close(folder) }
             var status = stat()
@@ -168,22 +166,25 @@ package struct RunFolder: Sendable {
     /// - Throws: `CheckpointError.unwritable`.
     package func link(_ file: String, as name: String) throws {
         let temporary = "\(name).\(getpid())\(NewFile.temporaryEnding)"
-        unlink(temporary)
-        guard Glibc.link(file, temporary) == 0 else {
+        temporary.withPathBytes { _ = unlink($0) }
+        let linked = file.withPathBytes { file in
+            temporary.withPathBytes { Glibc.link(file, $0) }
+        }
+        guard linked == 0 else {
             // A file system without second names: the bytes once more.
             return try NewFile.write(name) { try RunFolder.copy(file, to: $0) }
         }
         // Renaming one name of a file onto another of it does nothing, and leaves both.
-        guard rename(temporary, name) == 0 else {
+        guard RunFolder.rename(temporary, name) == 0 else {
             let problem = String(cString: strerror(errno))
-            unlink(temporary)
+            temporary.withPathBytes { _ = unlink($0) }
             throw CheckpointError.unwritable(path: name, problem: problem)
         }
-        unlink(temporary)
+        temporary.withPathBytes { _ = unlink($0) }
     }
 
     private static func copy(_ path: String, to output: Descriptor) throws {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
+        let number = path.withPathBytes { open($0, O_RDONLY | O_CLOEXEC) }
         guard number >= 0 else {
             throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
         }

@@ -57,7 +57,7 @@ struct Prepare: ParsableCommand {
     func run() throws {
         words.configureLog()
         for path in validation > 0 ? [output, validationOutput] : [output]
-        where access(path, F_OK) == 0 && !overwrite {
+        where path.withPathBytes({ access($0, F_OK) }) == 0 && !overwrite {
             throw UsageError("\(path) exists; -y replaces it")
         }
         let entries = try VideoFolder.videos(under: dataDir)

@@ -13,13 +13,13 @@ final class SurveyJournal: Sendable {
     init(_ path: String) throws {
         self.path = path
         let earlier =
-            access(path, R_OK) == 0
+            path.withPathBytes { access($0, R_OK) } == 0
             ? VideoSurvey.rows(of: try InputFile.read(path, limit: 1 << 30)) : [:]
         state = Guarded((earlier, nil))
         // Whole rows only are kept.
         let text = earlier.sorted { $0.key < $1.key }.map { $0.value + "\n" }.joined()
         try NewFile.write(text, to: path)
-        descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        descriptor = path.withPathBytes { open($0, O_WRONLY | O_APPEND | O_CLOEXEC) }
         if descriptor < 0 {
             throw VideoIOError.failure(
                 url: path, problem: "cannot be written: \(String(cString: strerror(errno)))")

@@ -248,7 +248,7 @@ struct Train: ParsableCommand {
     }
 
     private func isKey(_ text: String) -> Bool {
-        text.contains("=") && access(text, F_OK) != 0
+        text.contains("=") && text.withPathBytes { access($0, F_OK) } != 0
     }
 
     private func options(_ settings: TrainingSettings) -> RunOptions {
