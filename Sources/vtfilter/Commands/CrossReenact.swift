@@ -48,6 +48,12 @@ struct CrossReenact: ParsableCommand {
         help: ArgumentHelp("Choose frames of both videos by time at this rate.", valueName: "rate"))
     var sampleFPS: Parsed<SampleRate>?
 
+    @Option(help: ArgumentHelp("Frames to leave out at the start of both.", valueName: "n"))
+    var skip = 0
+
+    @Option(help: ArgumentHelp("Frames to take of each at most.", valueName: "n"))
+    var frames: Int?
+
     @Option(
         help: ArgumentHelp(
             "How frames are brought to the model's size: crop; pad and stretch give the size of the "
@@ -80,6 +86,13 @@ struct CrossReenact: ParsableCommand {
         }
         if loop && hold { throw ValidationError("--loop and --hold exclude each other") }
         try sampleFPS?.check("--sample-fps")
+        if skip < 0 { throw ValidationError("--skip \(skip): expected 0 or more") }
+        if let frames, frames < 0 {
+            throw ValidationError("--frames \(frames): expected 0 or more")
+        }
+        if frames == 0, output != "-" {
+            throw ValidationError("--frames 0: a file of no frames is nothing; give 1 or more")
+        }
     }
 
     func run() throws {
@@ -101,7 +114,7 @@ struct CrossReenact: ParsableCommand {
         }
         let sources = try ClipSource.open(
             [structure, dynamics], description, model: loaded, fit: fit,
-            rate: sampleFPS?.value?.rate,
+            rate: sampleFPS?.value?.rate, cut: ClipSource.Cut(skip: skip, frames: frames),
             interruption.reading)
         defer { for source in sources { source.close() } }
         let (a, b) = (sources[0], sources[1])
@@ -120,16 +133,24 @@ struct CrossReenact: ParsableCommand {
             output, format: outputFormat, pixelFormat: outputPixelFormat)
         (options.inputs, options.cancellation) = (inputs, interruption.reading)
         options.maximumGap = description.gap.maximum
+        options.isCut = skip > 0 || frames != nil
         let writer = try VideoWriter(
             options, like: a.stream,
             size: PictureSize(width: c.width * (show == nil ? 1 : 3), height: c.height),
             undoing: a.fit)
         for note in writer.notes { Log.warning(note) }
-        let told = try progress.start(words, total: a.stream.frameCount, inputs: inputs)
+        let told = try progress.start(words, total: total(a.stream.frameCount), inputs: inputs)
         let job = StreamJob(interruption: interruption, progress: told, ahead: 2 * c.frames)
         try job.run(writing: writer) { send in
             try reenact(a, b, loaded, identity, interruption, send)
         }
+    }
+
+    /// Frames to come of so many, where that is known.
+    private func total(_ count: Int?) -> Int? {
+        let rest = count.map { max($0 - skip, 0) }
+        guard let frames else { return rest }
+        return min(rest ?? frames, frames)
     }
 
     /// Computes clips until an input ends.

@@ -19,6 +19,19 @@ final class ClipSource {
     private var rest: [CopiedPacket] = []
     private var order = ClipOrder()
 
+    /// Which frames of a source are taken.
+    struct Cut {
+        /// Frames that are left out at the start.
+        var skip = 0
+        /// Frames that are taken at most.
+        var frames: Int?
+    }
+    private let cut: Cut
+    /// Of latents: frames that were taken, and the time of the first.
+    private var taken = (frames: 0, start: Int64(0))
+    /// Of latents: the number of the first frame that is there.
+    private var firstFrame: Int?
+
     private enum Kind {
         case video(BackgroundReader)
         case latents(any LatentStream, first: Buffered)
@@ -35,9 +48,9 @@ final class ClipSource {
 
     init(
         _ url: String, _ description: InputDescription, model: VidTwinModel, fit: Fit,
-        rate: Rational?, cancellation: Cancellation
+        rate: Rational?, cut: Cut, cancellation: Cancellation
     ) throws {
-        self.model = model
+        (self.model, self.cut) = (model, cut)
         self.cancellation = cancellation
         let input = try LatentInput(url)
         let start = try ClipSource.peek(input, cancellation)
@@ -54,6 +67,7 @@ final class ClipSource {
             return
         }
         var options = description.options(for: url)
+        (options.skip, options.frames) = (cut.skip, cut.frames)
         if start.isConsumed {
             // The descriptor stays open as long as the process: both ends of the pipe are used.
             options.opened = (dup(input.descriptor), start.bytes)
@@ -125,8 +139,7 @@ final class ClipSource {
             let latents = try model.encode(model.clip(pictures))
             return SourceClip(latents: latents, frames: frames, copied: copied)
         case .latents(let reader, let first):
-            guard let sample = try first.sample ?? reader.next() else { return nil }
-            first.sample = nil
+            guard let sample = try nextSample(reader, first) else { return nil }
             try identity().check(sample, force: force)
             let info = sample.info
             try order.check(sample, frames: model.configuration.frames)
@@ -138,14 +151,40 @@ final class ClipSource {
             }
             order.took(sample)
             let depth: SampleDepth = stream.bitDepth > 8 ? .sixteen : .eight
-            let frames = info.pts.enumerated().map { t, pts in
+            // As of videos, the first frame that is taken is shown at 0.
+            if cut.skip > 0, taken.frames == 0 { taken.start = info.pts.first ?? 0 }
+            let rest = cut.frames.map { $0 - taken.frames } ?? info.pts.count
+            let frames = info.pts.prefix(rest).enumerated().map { t, pts in
                 RGBFrame(
-                    width: 0, height: 0, depth: depth, bytes: [], pts: pts,
+                    width: 0, height: 0, depth: depth, bytes: [], pts: pts - taken.start,
                     duration: t + 1 < info.pts.count ? info.pts[t + 1] - pts : info.lastDuration)
             }
+            taken.frames += frames.count
             return SourceClip(
                 latents: try Latents.of(sample, for: model).0, frames: frames, copied: [])
         }
+    }
+
+    /// The next sample of latents that is not left out.
+    private func nextSample(
+        _ reader: any LatentStream, _ first: Buffered
+    ) throws -> LatentSample? {
+        if let frames = cut.frames, taken.frames >= frames { return nil }
+        while let sample = try first.sample ?? reader.next() {
+            first.sample = nil
+            let info = sample.info
+            let start = firstFrame ?? info.firstFrame
+            firstFrame = start
+            let before = info.firstFrame - start
+            if before + info.validFrames <= cut.skip { continue }
+            if before < cut.skip {
+                throw UsageError(
+                    "--skip \(cut.skip): latents are cut between clips, which begin at frames "
+                        + "\(before) and \(before + info.validFrames) here")
+            }
+            return sample
+        }
+        return nil
     }
 
     /// Packets of other tracks after the last frame.
@@ -156,6 +195,7 @@ final class ClipSource {
         switch kind {
         case .video(let reading): return reading.queue.waits(milliseconds: 500)
         case .latents(let reader, let first):
+            if let frames = cut.frames, taken.frames >= frames { return false }
             if first.sample != nil { return true }
             let isFile = lseek(first.input.descriptor, 0, SEEK_CUR) >= 0
             return isFile && ((try? reader.next()) ?? nil) != nil
@@ -174,7 +214,7 @@ extension ClipSource {
     /// fails ends the waiting for all.
     static func open(
         _ urls: [String], _ description: InputDescription, model: VidTwinModel, fit: Fit,
-        rate: Rational?, _ cancellation: Cancellation
+        rate: Rational?, cut: Cut, _ cancellation: Cancellation
     ) throws -> [ClipSource] {
         /// What came of an input: its thread's own until that is joined.
         final class Outcome: @unchecked Sendable {
@@ -193,7 +233,7 @@ extension ClipSource {
                     try BackgroundThread {
                         do {
                             outcome.source = try ClipSource(
-                                url, description, model: model, fit: fit, rate: rate,
+                                url, description, model: model, fit: fit, rate: rate, cut: cut,
                                 cancellation: cancellation)
                         } catch { failed(error) }
                     })
