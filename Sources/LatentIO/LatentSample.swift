@@ -58,6 +58,8 @@ public struct LatentInfo: Codable, Sendable, Equatable {
     public var masteringDisplay: [Int32]?
     /// Most light of a pixel, and of a frame's mean.
     public var contentLight: [UInt32]?
+    /// The video's path below the folder of its set, where it is one of a set.
+    public var source: String?
 
     /// The memberwise initialiser, in the order of the properties.
     public init(

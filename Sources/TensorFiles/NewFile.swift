@@ -152,11 +152,20 @@ package final class NewFile {
         if case .file(let folder, _, _, _) = target {
             return try NewFile.scratch(in: folder, place)
         }
-        let path = getenv("TMPDIR").map { String(path: $0) } ?? "/tmp"
+        return try NewFile.scratch(in: NewFile.temporaryFolder ?? "/tmp")
+    }
+
+    /// The folder that the caller's environment names for temporary files.
+    package static var temporaryFolder: String? {
+        getenv("TMPDIR").flatMap { $0.pointee == 0 ? nil : String(path: $0) }
+    }
+
+    /// A file without a name in a folder.
+    package static func scratch(in path: String) throws(NewFileError) -> Int32 {
         let folder = path.withPathBytes { Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        if folder < 0 { throw NewFile.failure(path) }
+        if folder < 0 { throw failure(path) }
         defer { close(folder) }
-        return try NewFile.scratch(in: folder, path)
+        return try scratch(in: folder, path)
     }
 
     private static func scratch(in folder: Int32, _ place: String) throws(NewFileError) -> Int32 {

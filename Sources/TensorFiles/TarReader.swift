@@ -8,6 +8,8 @@ package struct TarReader {
         package let name: String
         /// Its bytes.
         package let size: Int
+        /// When it was changed, in seconds since 1970; 0 where that is not said.
+        package var modified = 0
     }
 
     private let input: ByteInput
@@ -95,6 +97,19 @@ package struct TarReader {
         return try read(member.size, allowEnd: false)
     }
 
+    /// Writes the bytes of the member that `next` went to, a piece at a time.
+    ///
+    /// - Throws: `StreamError`.
+    package mutating func copy(_ member: Member, to output: Descriptor) throws(StreamError) {
+        var left = member.size
+        while left > 0 {
+            let piece = try read(min(left, 1 << 20), allowEnd: false)
+            left -= piece.count
+            rest -= piece.count
+            try output.write(piece)
+        }
+    }
+
     // MARK: - Headers
 
     /// What a header describes, if it is a file that is wanted.
@@ -103,7 +118,9 @@ package struct TarReader {
         var path = Substring(name ?? self.name(header))
         while path.hasPrefix("./") { path = path.dropFirst(2) }
         let base = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        return base.isEmpty || base.hasPrefix("._") ? nil : Member(name: String(path), size: size)
+        if base.isEmpty || base.hasPrefix("._") { return nil }
+        return Member(
+            name: String(path), size: size, modified: number(header[136..<148]) ?? 0)
     }
 
     /// The name within a header, with ustar's prefix.

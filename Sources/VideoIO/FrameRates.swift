@@ -81,9 +81,10 @@ extension FrameRates {
         of options: InputOptions, cancellation: Cancellation
     ) throws(VideoIOError) -> Rational? {
         var options = options
-        // A name of its own for standard input: the file's place in reading is left alone.
-        if options.url == "-" {
-            options.url = "/proc/self/fd/0"
+        // A name of its own for what is open: the file's place in reading is left alone.
+        if let number = options.opened?.descriptor ?? (options.url == "-" ? 0 : nil) {
+            options.opened = nil
+            options.url = "/proc/self/fd/\(number)"
             guard access(options.url, R_OK) == 0 else { return nil }  // a root without /proc
         }
         let source = try ByteSource(url: options.url, cancellation: cancellation)

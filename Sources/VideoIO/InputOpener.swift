@@ -267,7 +267,8 @@ extension InputOptions {
     /// in it that is no file's.
     var isPictures: Bool {
         format == "image2"
-            || format == nil && PicturePattern(url) != nil && FileIdentity(path: url) == nil
+            || format == nil && opened == nil && PicturePattern(url) != nil
+                && FileIdentity(path: url) == nil
     }
 
     /// Options that go together, and values that mean something.

@@ -40,6 +40,32 @@ public enum VideoFiles {
         return .none
     }
 
+    /// Endings whose containers take any size, rate and number of frames.
+    private static let plain: Set<String> = [
+        "avi", "mkv", "mov", "mp4", "nut", "ts", "webm", "y4m",
+    ]
+
+    /// What a video of this name is called when it is written anew: as before, where a format writes files
+    /// with such an ending; with another ending behind it where none does.
+    ///
+    /// - Throws: `VideoIOError.usage` for a format that is none.
+    package static func writtenName(
+        _ name: String, format: String?
+    ) throws(VideoIOError) -> String {
+        guard let format else {
+            let ending = name.unicodeScalars.lastIndex(of: ".").map {
+                String(name.unicodeScalars[name.unicodeScalars.index(after: $0)...]).lowercased()
+            }
+            return plain.contains(ending ?? "") ? name : "\(name).mp4"
+        }
+        guard let found = av_guess_format(format, nil, nil) else {
+            throw .usage("--output-format \(format): no such output format")
+        }
+        guard let endings = found.pointee.extensions else { return "\(name).\(format)" }
+        if av_match_ext(name, endings) != 0 { return name }
+        return "\(name).\(String(cString: endings).prefix { $0 != "," })"
+    }
+
     /// Whether a regular file holds video: moving pictures, not one still or a cover.
     public static func hasVideo(_ path: String) -> Bool {
         var options = InputOptions(url: path)

@@ -10,6 +10,12 @@ public struct VideoEntry: Sendable {
     /// Why it is not read, where that is known before.
     public var problem: String?
 
+    /// Whether it is a tar stream of videos, by its name.
+    package var isArchive: Bool {
+        let name = path.lowercased()
+        return [".tar", ".tar.gz", ".tgz"].contains { name.hasSuffix($0) }
+    }
+
     /// A video of this name in this file.
     public init(name: String, path: String, problem: String? = nil) {
         (self.name, self.path, self.problem) = (name, path, problem)
@@ -18,26 +24,24 @@ public struct VideoEntry: Sendable {
 
 /// Finds videos.
 public enum VideoFolder {
-    /// All videos under a folder, by the endings that libav knows. Links to folders are not
+    /// All videos under a folder, by the endings that libav knows; tar streams too, where `archives` are
+    /// wanted. Links to folders are not
     /// followed, so a folder cannot contain itself. Sorted by the bytes of the names.
     ///
     /// - Throws: `VideoIOError.badInput` where the folder cannot be read.
-    public static func videos(under folder: String) throws(VideoIOError) -> [VideoEntry] {
+    public static func videos(
+        under folder: String, archives: Bool = false
+    ) throws(VideoIOError) -> [VideoEntry] {
         var (entries, waiting): ([VideoEntry], [String]) = ([], [""])
         while let relative = waiting.popLast() {
             let path = relative.isEmpty ? folder : "\(folder)/\(relative)"
-            guard let directory = path.withPathBytes({ opendir($0) }) else {
-                let problem = String(cString: strerror(errno))
-                if relative.isEmpty { throw VideoIOError.badInput(url: path, problem: problem) }
+            let names: [String]
+            do throws(VideoIOError) { names = try InputFile.names(in: path) } catch {
+                guard !relative.isEmpty, case .badInput(_, let problem) = error else { throw error }
                 entries.append(VideoEntry(name: relative, path: path, problem: problem))
                 continue
             }
-            defer { closedir(directory) }
-            while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                    String(pathBytes: $0.prefix { $0 != 0 })
-                }
-                if name == "." || name == ".." { continue }
+            for name in names {
                 let inner = relative.isEmpty ? name : "\(relative)/\(name)"
                 var status = stat()
                 guard "\(folder)/\(inner)".withPathBytes({ lstat($0, &status) }) == 0 else {
@@ -49,7 +53,7 @@ public enum VideoFolder {
                 }
                 if status.st_mode & S_IFMT == S_IFDIR {
                     waiting.append(inner)
-                } else if let entry = file(inner, "\(folder)/\(inner)") {
+                } else if let entry = file(inner, "\(folder)/\(inner)", archives) {
                     entries.append(entry)
                 }
             }
@@ -58,8 +62,9 @@ public enum VideoFolder {
     }
 
     /// A video by its name, or what is wrong with it; nil for other files. A pipe is not waited for.
-    private static func file(_ name: String, _ path: String) -> VideoEntry? {
-        let likeness = VideoFiles.likeness(name)
+    private static func file(_ name: String, _ path: String, _ archives: Bool) -> VideoEntry? {
+        let isArchive = archives && VideoEntry(name: name, path: path).isArchive
+        let likeness = isArchive ? .certain : VideoFiles.likeness(name)
         if likeness == .none { return nil }
         var status = stat()
         if path.withPathBytes({ stat($0, &status) }) != 0 {

@@ -124,6 +124,57 @@ private let videos = """
             "\(result.text)\n\(result.errors)")
     }
 
+    @Test func `a part is one process's, as long as it lives`() {
+        let result = Shell.run(
+            videos + """
+                rm v/a/cut.mp4
+                # Stopped in the middle, it holds its part; killed, it does not.
+                (exec vtfilter encode -q --model $GOLDENS/tiny --data-dir v -o out/ --shard 1/2 --shard-size 1) & p=$!
+                while [ ! -e out/shard-000000.tar ]; do sleep 0.01; done; kill -STOP $p
+                for options in '--shard 1/2 --resume' '--shard 1/2 -y' '--shard 1/3' '--resume' '-y'; do
+                  vt --data-dir v -o out/ $options 2> words; echo $? $(grep -c 'another process is writing part 1/2' words)
+                done
+                vt --merge -o out/ 2> words; echo $? $(grep -c 'still writing part 1/2' words)
+                vt --data-dir v -o out/ --shard 2/2; echo $?
+                kill -9 $p; wait $p 2> /dev/null; vt --data-dir v -o out/ --shard 1/2 --resume; echo $?
+                vt --merge -o out/; keys out/shard-*.tar | wc -l; keys out/shard-*.tar | sort | uniq -d | wc -l; ls -A out | grep -c lock
+                # Started at once, one of them does it.
+                (for i in 1 2 3 4; do (vt --data-dir v -o race/ 2> /dev/null; echo $?) & done; wait) | sort | tr '\\n' ' '
+                keys race/shard-*.tar | wc -l
+                """)
+        #expect(
+            result.text.split(separator: "\n") == [
+                "2 1", "2 1", "2 1", "2 1", "2 1", "2 1", "0", "0", "18", "0", "0", "0 2 2 2 18",
+            ], "\(result.text)\n\(result.errors)")
+    }
+
+    @Test func `what an earlier run left is told apart, and nothing of it stays with -y`() {
+        let result = Shell.run(
+            videos + """
+                rm v/a/cut.mp4; go() { vt --data-dir v -o out/ --shard-size 3 "$@" 2> words; echo "$? $(tail -n 1 words)"; }
+                for i in 1 2 3; do go --shard $i/3; done
+                go --shard 2/3; go --shard 1/2; go --shard 1/2 -y; go
+                vt --merge -o out/; go -y; grep videos out/stats.json; ls -A out | tr '\\n' ' '; echo
+                go; rm out/videos*; go
+                """)
+        let lines = result.text.split(separator: "\n").map {
+            $0.split(separator: " ").joined(separator: " ")
+        }
+        let words = [
+            "0", "0", "0", "2 lists the videos", "2 one of 3 parts", "2 set of 3 parts",
+            "2 one of 3 parts", "0", "\"videos\" : 7",
+            "failed.csv shard-000000.tar shard-000001.tar shard-000002.tar shard-000003.tar "
+                + "shard-000004.tar stats.json videos-1-of-1.jsonl",
+            "2 lists the videos", "2 shard-000000.tar exists, and videos-1-of-1.jsonl",
+        ]
+        #expect(lines.count == words.count, "\(result.text)\n\(result.errors)")
+        for (line, word) in zip(lines, words) {
+            #expect(
+                line == word || line.first == word.first && line.contains(word.dropFirst(2)),
+                "\(line)")
+        }
+    }
+
     @Test func `contradictions are usage errors`() {
         let result = Shell.run(
             """

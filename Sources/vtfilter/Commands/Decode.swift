@@ -11,10 +11,16 @@ struct Decode: ParsableCommand {
             Reads what encode writes. Rate, timestamps, size, pixel format and number of frames come \
             back from the stream; -f, -s, --pix-fmt and -r change the output (y4m unless said otherwise).
 
+            With -o FOLDER/ every video of the stream becomes a file below the folder, at its path in the set \
+            that encode --data-dir read; a .tar of it, or several: cat set/*.tar | vtfilter decode -o FOLDER/. \
+            A file keeps its ending where that is one of avi, mkv, mov, mp4, nut, ts, webm and y4m; others \
+            get .mp4 behind it, and with -f all get that format's where they have another.
+
             Examples:
               vtfilter decode < latents.tar | ffplay -
               vtfilter decode -i latents.tar -o out.mp4
               vtfilter encode -i in.mp4 | vtfilter decode --part structure -o still.mp4
+              vtfilter decode -i set/shard-000000.tar -o videos/
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -27,7 +33,8 @@ struct Decode: ParsableCommand {
     var input = "-"
 
     @Option(
-        name: [.customShort("o"), .long], help: ArgumentHelp("A video, or -.", valueName: "file"))
+        name: [.customShort("o"), .long],
+        help: ArgumentHelp("A video, - or FOLDER/.", valueName: "file"))
     var output = "-"
 
     @Option(
@@ -61,16 +68,55 @@ struct Decode: ParsableCommand {
 
     @OptionGroup(title: "Output") var gap: GapOptions
 
+    @Flag(
+        help: "With -o FOLDER/: leave files that are there as they are, and go on with the others.")
+    var resume = false
+
     @Flag(help: "Decode latents of another model where shapes agree.")
     var force = false
 
     func validate() throws {
         try size?.check("-s")
         try rate?.check("-r")
+        if isFolder {
+            if name != nil {
+                throw ValidationError("--name picks one video; -o FOLDER/ takes all of them")
+            }
+            if resume, file.overwrite {
+                throw ValidationError("--resume and -y exclude each other")
+            }
+        } else if resume {
+            throw ValidationError("--resume goes with -o FOLDER/")
+        }
+    }
+
+    /// Whether every video becomes a file.
+    var isFolder: Bool { output.hasSuffix("/") }
+
+    /// The video that a sample is of, as it is written.
+    func stream(of info: LatentInfo, _ c: Configuration) throws -> VideoStreamInfo {
+        let size = PictureSize(width: c.width, height: c.height)
+        return try info.stream(size, place: input).resampled(to: rate?.value)
+    }
+
+    /// Frames of such a video.
+    func frames(of stream: VideoStreamInfo) -> ClipFrames {
+        ClipFrames(depth: stream.bitDepth > 8 ? .sixteen : .eight, constantRate: rate != nil)
+    }
+
+    /// How a video is written.
+    func options(
+        _ url: String, inputs: [String], _ interruption: Interruption
+    ) -> OutputOptions {
+        var options = file.output(url, format: format, pixelFormat: pixelFormat)
+        (options.inputs, options.cancellation) = (inputs, interruption.reading)
+        (options.size, options.maximumGap) = (size?.value, gap.maximum)
+        return options
     }
 
     func run() throws {
         words.configureLog()
+        if isFolder { return try runFolder() }
         let interruption = Interruption()
         let opened = try model.open()
         let loaded = try model.load(opened)
@@ -90,16 +136,12 @@ struct Decode: ParsableCommand {
             if let signal = interruption.signal { throw Interrupted(signal: signal) }
             guard let info = next?.sample.info else { throw source.noLatents }
             let c = loaded.configuration
-            let size = PictureSize(width: c.width, height: c.height)
-            let stream = try info.stream(size, place: input).resampled(to: rate?.value)
-            frames = ClipFrames(
-                depth: stream.bitDepth > 8 ? .sixteen : .eight, constantRate: rate != nil)
-            var options = file.output(output, format: format, pixelFormat: pixelFormat)
-            (options.inputs, options.cancellation) = (inputs, interruption.reading)
-            options.size = self.size?.value
-            options.maximumGap = gap.maximum
+            let stream = try stream(of: info, c)
+            frames = self.frames(of: stream)
             let writer = try VideoWriter(
-                options, like: stream, size: size, undoing: Fit(rawValue: info.fit) ?? .crop)
+                options(output, inputs: inputs, interruption), like: stream,
+                size: PictureSize(width: c.width, height: c.height),
+                undoing: Fit(rawValue: info.fit) ?? .crop)
             for note in writer.notes { Log.warning(note) }
             return writer
         }

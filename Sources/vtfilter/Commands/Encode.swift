@@ -17,14 +17,16 @@ struct Encode: ParsableCommand {
 
             With --data-dir every video under a folder is encoded, in one process: shards of whole videos, \
             stats.json with mean and deviation of each channel, and failed.csv. Keys are made of the \
-            paths, so that they are unique and stay when videos come or go. With --shard i/n, n processes \
-            share the work, and --merge puts stats.json and failed.csv together.
+            paths, so that they are unique and stay when videos come or go. Videos in .tar, .tar.gz and .tgz \
+            files of WebDataset's layout are taken too. With --shard i/n, n processes share the work, each \
+            with files or tars of its own, and --merge puts stats.json and failed.csv together.
 
             Examples:
               vtfilter encode -i in.mp4 > latents.tar
               vtfilter encode -i in.mp4 -o latents.safetensors
               ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vtfilter encode -o latents.tar
               vtfilter encode --data-dir videos -o 'latents/shard-%06d.tar' --shard-size 1000
+              mpirun -n 4 vtfilter encode --data-dir videos -o latents/ --shard auto
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

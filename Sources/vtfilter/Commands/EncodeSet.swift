@@ -23,7 +23,9 @@ extension Encode {
         let folder = try SetFolder(output: streams.output)
         if set.merge { return try merge(folder) }
         let interruption = Interruption()
-        let all = try VideoSet.entries(under: set.videos.dataDir ?? "", meta: set.videos.meta)
+        let all = try VideoSet.entries(
+            under: set.videos.dataDir ?? "", meta: set.videos.meta, archives: true
+        ).filter { !folder.isShard($0.path) }
         let shard = try set.shard?.value?.shard() ?? .whole
         let opened = try model.open()
         let loaded = try model.load(opened)
@@ -39,20 +41,23 @@ extension Encode {
                 + "\(set.passthrough?.value?.names.joined(separator: ",") ?? "none")",
             shard: shard.description)
         try folder.make()
+        let lock = try PartLock(folder, shard)
+        defer { withExtendedLifetime(lock) {} }
         let begun = try BegunSet(folder, identity, shard)
         let journal = SetJournal(folder: folder.path, identity: identity)
         if set.resume {
             try begun.check()
         } else if streams.file.overwrite {
+            try begun.checkMayBeginAnew()
             begun.remove()
-        } else if let file = begun.firstOwn {
-            throw UsageError(
-                "\(folder.path)/\(file) exists; --resume goes on with the set, -y begins it anew")
+        } else {
+            try begun.checkIsEmpty()
         }
         try journal.begin(set.resume ? begun.own : [])
         let reading = EncodedSet.Reading(
             description: streams.description, skip: streams.skip, frames: streams.frames,
-            rate: streams.sampleRate, companions: set.passthrough?.value?.names ?? [])
+            rate: streams.sampleRate, companions: set.passthrough?.value?.names ?? [],
+            folder: folder.path)
         var encoder = EncodedSet(loaded, ModelIdentity(opened), reading, encoding, interruption)
         let progress = try streams.progress.start(
             streams.words, total: nil, inputs: opened.files.paths)
@@ -73,6 +78,11 @@ extension Encode {
 
     /// Puts what the parts of a set wrote together.
     private func merge(_ folder: SetFolder) throws {
+        if let shard = try PartLock.holders(in: folder).first {
+            throw UsageError(
+                "--merge: a process is still writing part \(shard) of \(folder.path); wait for its end"
+            )
+        }
         let journals = try SetJournal.all(in: folder)
         guard let first = journals.first?.identity else {
             throw VideoIOError.badInput(

@@ -36,6 +36,19 @@ package struct Shard: OptionValue, Equatable, CustomStringConvertible {
         all.indices.filter { $0 % count == index - 1 }.map { all[$0] }
     }
 
+    /// How many parts there are, in words.
+    var division: String { count == 1 ? "one part" : "\(count) parts" }
+
+    /// `i-of-n`, as it stands in the names of files.
+    var fileName: String { "\(index)-of-\(count)" }
+
+    /// A part as it stands in the name of a file.
+    init?(fileName text: some StringProtocol) {
+        let numbers = text.split(separator: "-of-", omittingEmptySubsequences: false)
+        guard numbers.count == 2 else { return nil }
+        self.init(option: "\(numbers[0])/\(numbers[1])")
+    }
+
     /// `i/n`
     package var description: String { "\(index)/\(count)" }
 }

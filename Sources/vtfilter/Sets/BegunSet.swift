@@ -6,6 +6,7 @@ import VideoIO
 struct BegunSet {
     private let folder: SetFolder
     private let identity: SetIdentity
+    private let shard: Shard
     private let journals: [(identity: SetIdentity, records: [SetRecord])]
     /// Shards that this part numbers, with or without a record.
     private let shards: [String]
@@ -16,7 +17,7 @@ struct BegunSet {
     ///
     /// - Throws: `VideoIOError.badInput`.
     init(_ folder: SetFolder, _ identity: SetIdentity, _ shard: Shard) throws {
-        (self.folder, self.identity) = (folder, identity)
+        (self.folder, self.identity, self.shard) = (folder, identity, shard)
         journals = try SetJournal.all(in: folder)
         let present = try folder.shards()
         shards = present.filter { $0.number % shard.count == shard.index - 1 }.map(\.name)
@@ -28,10 +29,44 @@ struct BegunSet {
             (used + shard.count - (shard.index - 1)) / shard.count * shard.count + shard.index - 1
     }
 
-    /// Something of this part that is there.
-    var firstOwn: String? {
-        shards.first
-            ?? (journals.contains { $0.identity.shard == identity.shard } ? "its journal" : nil)
+    /// Refuses to begin where there is something already.
+    ///
+    /// - Throws: `UsageError`.
+    func checkIsEmpty() throws {
+        let journal = SetJournal.name(identity.shard)
+        if journals.contains(where: { $0.identity.shard == identity.shard }) {
+            throw UsageError(
+                "\(folder.path)/\(journal) exists, which lists the videos that an earlier run has "
+                    + "finished there; --resume goes on where it stopped, -y encodes all anew")
+        }
+        if let other = otherDivision {
+            throw UsageError(
+                "\(folder.path)/\(SetJournal.name(other.description)) exists: the set there is one of "
+                    + "\(other.division), found \(shard == .whole ? "none" : "--shard \(shard)"); --resume goes "
+                    + "on with it, "
+                    + (shard == .whole ? "-y encodes all anew" : "another folder begins anew"))
+        }
+        if let shard = shards.first {
+            throw UsageError(
+                "\(folder.path)/\(shard) exists, and \(journal), which would list its videos, does not; "
+                    + "-y replaces it")
+        }
+    }
+
+    /// Refuses to begin one part anew among parts of another division, whose videos it has too.
+    ///
+    /// - Throws: `UsageError`.
+    func checkMayBeginAnew() throws {
+        guard shard != .whole, let other = otherDivision else { return }
+        throw UsageError(
+            "-y: \(folder.path)/\(SetJournal.name(other.description)) is of a set of "
+                + "\(other.division), found --shard \(shard), which "
+                + "would leave others of it; remove the folder, or give another one")
+    }
+
+    /// A part that is there of another number of parts.
+    private var otherDivision: Shard? {
+        journals.compactMap { Shard(option: $0.identity.shard) }.first { $0.count != shard.count }
     }
 
     /// What this part finished.
@@ -63,8 +98,15 @@ struct BegunSet {
         }
     }
 
-    /// Removes the shards of this part.
+    /// Removes the shards of this part, and what was put together of it and others; of the whole set, all
+    /// parts.
     func remove() {
-        for name in shards { _ = "\(folder.path)/\(name)".withPathBytes { unlink($0) } }
+        var paths = shards.map { "\(folder.path)/\($0)" } + ["\(folder.path)/stats.json"]
+        paths.append(FailedVideos.path(folder, Shard.whole.description))
+        for (other, _) in journals where shard == .whole || other.shard == identity.shard {
+            paths.append("\(folder.path)/\(SetJournal.name(other.shard))")
+            paths.append(FailedVideos.path(folder, other.shard))
+        }
+        for path in paths { path.withPathBytes { _ = unlink($0) } }
     }
 }

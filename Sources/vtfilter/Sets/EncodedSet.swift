@@ -14,6 +14,8 @@ struct EncodedSet {
         let rate: Rational?
         /// Endings of the files beside a video that go along.
         let companions: [String]
+        /// Where videos of archives are put by.
+        let folder: String
     }
 
     let model: VidTwinModel
@@ -24,6 +26,8 @@ struct EncodedSet {
     let interruption: Interruption
     /// The videos that could not be read, or not to their end, and why.
     private(set) var failures: [(name: String, problem: String)] = []
+    /// The archive whose videos are being read.
+    private var archive: ArchivedVideos?
 
     init(
         _ model: VidTwinModel, _ identity: ModelIdentity, _ reading: Reading,
@@ -39,6 +43,8 @@ struct EncodedSet {
         let frames: BackgroundReader
         let stream: VideoStreamInfo
         let companions: [String: [UInt8]]
+        /// What is read of an archive.
+        var file: ScratchFile?
     }
 
     /// Encodes videos, and passes their clips and ends on.
@@ -68,6 +74,7 @@ struct EncodedSet {
     private mutating func encode(_ opened: Opened, _ send: (SetOutput.Item) throws -> Void) throws {
         var encoding = encoding
         encoding.seed = encoding.seed.map { EncodedSet.seed($0, of: opened.video.name) }
+        encoding.source = opened.video.name
         var encoder = ClipEncoder(
             model, identity, opened.stream, SampleName(ofMember: opened.video.name), encoding)
         var clips = ClipAssembler<RGBFrame>(
@@ -102,54 +109,110 @@ struct EncodedSet {
     private mutating func open(
         _ waiting: inout ArraySlice<VideoEntry>, _ done: [String: SetRecord], of count: Int
     ) throws -> Opened? {
-        while let entry = waiting.popFirst() {
-            if interruption.signal != nil { return nil }
-            let number = count - waiting.count
+        while true {
+            if let opened = try openArchived(done) { return opened }
+            guard interruption.signal == nil, let entry = waiting.popFirst() else { return nil }
+            let place = "\(count - waiting.count) of \(count)"
             do {
                 if let problem = entry.problem {
                     throw VideoIOError.badInput(url: entry.name, problem: problem)
                 }
-                let video = try EncodedSet.video(entry)
-                if let record = done[entry.name] {
-                    if record.video.isSame(as: video) {
-                        if let problem = record.video.problem {
-                            failures.append((entry.name, problem))
-                        }
-                        continue
-                    }
-                    throw VideoIOError.badInput(
-                        url: entry.name,
-                        problem:
-                            "was changed since it was encoded into \(record.shard); -y without --resume "
-                            + "begins anew")
+                if entry.isArchive {
+                    archive = try ArchivedVideos(entry, interruption.reading)
+                    Log.notice("\(place): \(entry.name.visible)")
+                    continue
                 }
-                Log.notice("\(number) of \(count): \(entry.name.visible)")
-                return try open(entry, video)
+                let video = try EncodedSet.video(entry)
+                if try isDone(video, done) { continue }
+                Log.notice("\(place): \(entry.name.visible)")
+                return try open(
+                    entry.path, video,
+                    companions: EncodedSet.companions(of: entry, reading.companions))
             } catch VideoIOError.cancelled {
                 return nil
             } catch let error as VideoIOError {
                 note(entry.name, "\(error)")
             }
         }
+    }
+
+    /// Opens the next video of the archive that is being read.
+    private mutating func openArchived(_ done: [String: SetRecord]) throws -> Opened? {
+        while let videos = archive, interruption.signal == nil {
+            guard let found = try nextVideo(of: videos, done) else {
+                archive = nil
+                return nil
+            }
+            do {
+                Log.notice("\(found.video.name.visible)")
+                return try open(
+                    found.video.name, found.video, companions: found.companions, found.file)
+            } catch let error as VideoIOError {
+                if case .cancelled = error { return nil }
+                note(found.video.name, "\(error)")
+            }
+        }
         return nil
     }
 
-    private func open(_ entry: VideoEntry, _ video: SetRecord.Video) throws -> Opened {
+    /// The next video of an archive that is to be done.
+    private mutating func nextVideo(
+        of archive: ArchivedVideos, _ done: [String: SetRecord]
+    ) throws -> ArchivedVideos.Found? {
+        do {
+            let found = try archive.next(reading.companions, in: reading.folder) { video in
+                do { return try !isDone(video, done) } catch {
+                    note(video.name, "\(error)")
+                    return false
+                }
+            }
+            if found == nil, !archive.hasVideos {
+                Log.warning("\(archive.name.visible) holds no videos")
+            }
+            return found
+        } catch let error as StreamError {
+            if case .cancelled = error { return nil }
+            note(archive.name, "\(error)")
+            return nil
+        }
+    }
+
+    /// Whether a video is done.
+    ///
+    /// - Throws: `VideoIOError.badInput` where another file of its name is.
+    private mutating func isDone(
+        _ video: SetRecord.Video, _ done: [String: SetRecord]
+    ) throws -> Bool {
+        guard let record = done[video.name] else { return false }
+        if record.video.isSame(as: video) {
+            if let problem = record.video.problem { failures.append((video.name, problem)) }
+            return true
+        }
+        throw VideoIOError.badInput(
+            url: video.name,
+            problem: "was changed since it was encoded into \(record.shard); -y without --resume "
+                + "begins anew")
+    }
+
+    private func open(
+        _ path: String, _ video: SetRecord.Video, companions: [String: [UInt8]],
+        _ file: ScratchFile? = nil
+    ) throws -> Opened {
         let c = model.configuration
-        var options = reading.description.options(for: entry.path)
+        var options = reading.description.options(for: path)
+        if let file { options.opened = (file.descriptor, []) }
         (options.skip, options.frames, options.copiesTracks) = (reading.skip, reading.frames, false)
         let reader = try VideoReader(
             options, fit: encoding.fit, size: PictureSize(width: c.width, height: c.height),
             cancellation: interruption.reading)
-        reader.say(entry.name)
+        reader.say(video.name)
         let frames = BackgroundReader(
             reader, rate: reading.rate, gap: reading.description.gap.maximum, capacity: 2 * c.frames
         )
-        let companions = try EncodedSet.companions(of: entry, reading.companions)
         try frames.start()
         return Opened(
             video: video, frames: frames, stream: reader.stream.resampled(to: reading.rate),
-            companions: companions)
+            companions: companions, file: file)
     }
 
     /// What tells a file from another one of its name.

@@ -16,7 +16,7 @@ enum FailedVideos {
             .map { "\(CSVText.cell($0.name)),\(CSVText.cell($0.problem))\n" }
         try NewFile.write(
             header + rows.joined(),
-            to: shard == .whole ? whole(folder) : part(folder, shard.description))
+            to: path(folder, shard.description))
     }
 
     /// Puts the files of parts together, without videos that are done by now.
@@ -27,7 +27,7 @@ enum FailedVideos {
         let finished = Set(done.map { CSVText.cell($0) })
         var rows: Set<Substring> = []
         for shard in shards where shard != Shard.whole.description {
-            let path = part(folder, shard)
+            let path = path(folder, shard)
             guard path.withPathBytes({ access($0, F_OK) }) == 0 else {
                 Log.warning("part \(shard) was not run to its end")
                 continue
@@ -37,12 +37,13 @@ enum FailedVideos {
         }
         let failed = rows.filter { row in !finished.contains { row.hasPrefix($0 + ",") } }
         try NewFile.write(
-            header + failed.sorted().map { $0 + "\n" }.joined(), to: whole(folder))
+            header + failed.sorted().map { $0 + "\n" }.joined(),
+            to: path(folder, Shard.whole.description))
     }
 
-    private static func whole(_ folder: SetFolder) -> String { "\(folder.path)/failed.csv" }
-
-    private static func part(_ folder: SetFolder, _ shard: String) -> String {
-        "\(folder.path)/failed-\(shard.split(separator: "/").joined(separator: "-of-")).csv"
+    /// The file of a part, `i/n`, or of all.
+    static func path(_ folder: SetFolder, _ shard: String) -> String {
+        let part = shard.split(separator: "/").joined(separator: "-of-")
+        return "\(folder.path)/failed\(shard == Shard.whole.description ? "" : "-\(part)").csv"
     }
 }

@@ -49,6 +49,19 @@ struct SetFolder {
         return number
     }
 
+    /// Whether a file is a shard of this folder, whatever the folder is called.
+    func isShard(_ path: String) -> Bool {
+        let slash = path.unicodeScalars.lastIndex(of: "/")
+        let name = slash.map {
+            String(path.unicodeScalars[path.unicodeScalars.index(after: $0)...])
+        }
+        guard number(ofShard: name ?? path) != nil,
+            let own = FileIdentity(path: self.path)
+        else { return false }
+        let folder = slash.map { String(path.unicodeScalars[...$0]) } ?? "."
+        return FileIdentity(path: folder) == own
+    }
+
     /// Makes the folder if it is not there; the one that it is in has to be.
     ///
     /// - Throws: `VideoIOError.failure`.
@@ -62,20 +75,7 @@ struct SetFolder {
     /// The names of what is in it, sorted.
     ///
     /// - Throws: `VideoIOError.badInput` where it cannot be read.
-    func names() throws -> [String] {
-        guard let directory = path.withPathBytes({ opendir($0) }) else {
-            throw VideoIOError.badInput(url: path, problem: String(cString: strerror(errno)))
-        }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            names.append(
-                withUnsafeBytes(of: entry.pointee.d_name) {
-                    String(pathBytes: $0.prefix { $0 != 0 })
-                })
-        }
-        return names.sorted()
-    }
+    func names() throws -> [String] { try InputFile.names(in: path) }
 
     /// The shards that are there.
     ///

@@ -18,10 +18,12 @@ struct SetJournal {
 
     /// The journal of one part of a set, in the folder of its shards.
     init(folder: String, identity: SetIdentity) {
-        let part = identity.shard.split(separator: "/").joined(separator: "-of-")
-        (path, self.identity) = (
-            "\(folder)/\(SetJournal.start)\(part)\(SetJournal.ending)", identity
-        )
+        (path, self.identity) = ("\(folder)/\(SetJournal.name(identity.shard))", identity)
+    }
+
+    /// The name of the journal of a part, `i/n`.
+    static func name(_ shard: String) -> String {
+        start + shard.split(separator: "/").joined(separator: "-of-") + ending
     }
 
     private static let start = "videos-"

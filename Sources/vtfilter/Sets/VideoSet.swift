@@ -3,13 +3,16 @@ import VideoIO
 
 /// Finds the videos of a set, in the order of their names.
 enum VideoSet {
-    /// All videos under a folder, or those that a CSV file names.
+    /// All videos under a folder, or those that a CSV file names; tar streams of videos too, where
+    /// `archives` are wanted.
     ///
     /// - Throws: `VideoIOError.badInput` where there are none.
-    static func entries(under folder: String, meta: String?) throws -> [VideoEntry] {
+    static func entries(
+        under folder: String, meta: String?, archives: Bool = false
+    ) throws -> [VideoEntry] {
         let entries =
             try meta.map { try listed(in: $0, folder: folder) }
-            ?? VideoFolder.videos(under: folder)
+            ?? VideoFolder.videos(under: folder, archives: archives)
         if entries.isEmpty {
             throw VideoIOError.badInput(
                 url: meta ?? folder, problem: "expected videos, found none")

@@ -17,6 +17,8 @@ struct ClipEncoder {
         /// Frames of the video that were left out before the first.
         var skip = 0
         var fit = Fit.crop
+        /// The video's path below the folder of its set.
+        var source: String?
 
         /// What changes the samples, as text.
         var text: String {
@@ -75,6 +77,7 @@ struct ClipEncoder {
         (info.chromaLocation, info.colorPrimaries) = (marks.chromaLocation, marks.primaries)
         (info.colorTransfer, info.masteringDisplay) = (marks.transfer, marks.masteringDisplay)
         info.contentLight = marks.contentLight
+        info.source = options.source
         return info
     }
 }
