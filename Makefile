@@ -48,7 +48,7 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
-	filter-check installable install uninstall install-check install-bare clean
+	filter-check installable install uninstall install-check install-bare python-check clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -58,7 +58,7 @@ help:
 	@echo "make sanitize, fuzz, failures, soak   address and thread sanitizers; mutated inputs,"
 	@echo "               FUZZ_SECONDS a parser; memory that fails, kills; 2,000 clips"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
-	@echo "make abi, filter-test, frei0r-test   tests of the library and the plug-ins"
+	@echo "make abi, filter-test, frei0r-test, python-check   tests of the library, the plug-ins, Python"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
 	@echo "make installable   builds what the next copies, for a user before root installs"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
@@ -119,7 +119,7 @@ test-build: test-deps
 	    END { exit !found }' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check mpi-check abi frei0r-test filter-check fuzz-short install-check
+check: lint build readme examples train-check python-check mpi-check abi frei0r-test filter-check fuzz-short install-check
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
@@ -267,6 +267,15 @@ filter-test: library build
 filter-check: library
 	@rm -f .build-library/not-tested; \
 	$(MAKE) --no-print-directory filter-test || [ -f .build-library/not-tested ]
+
+# The Python package with the library from here, beside vtfilter and those that read its latents.
+python-check: library build .build-train/python-ready
+	VIDTWIN_LIBRARY="$$PWD/$(STAGE)/lib/libvidtwin.so.1" VTFILTER="$$PWD/$(BUILD)/vtfilter" PYTHONPATH=python \
+	  .build-train/bin/python -W ignore -m unittest discover -s python/tests -t python
+
+.build-train/python-ready: python/tests/requirements.txt .build-train/ready
+	.build-train/bin/python -m pip install --quiet -r python/tests/requirements.txt
+	touch $@
 
 # A Python that reads latents as their users do.
 .build-python/ready: | test-deps
