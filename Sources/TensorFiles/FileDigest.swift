@@ -8,17 +8,24 @@ public enum FileDigest {
 
     /// The 32 bytes of a text's SHA-256.
     package static func bytes(of text: String) -> [UInt8] {
-        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
-        let bytes = Array(text.utf8)
-        EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
-        return digest
+        var text = text
+        return text.withUTF8 { digest(UnsafeRawBufferPointer($0)) }
     }
 
     /// The SHA-256 of bytes in memory as 64 hexadecimal digits.
-    static func sha256(_ bytes: UnsafeRawBufferPointer) -> String {
-        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
-        EVP_Digest(bytes.baseAddress, bytes.count, &digest, &length, EVP_sha256(), nil)
-        return hexadecimal(digest)
+    static func sha256(_ bytes: UnsafeRawBufferPointer) -> String { hexadecimal(digest(bytes)) }
+
+    private static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        var context = SHA256_CTX()
+        SHA256_Init(&context)
+        SHA256_Update(&context, bytes.baseAddress, bytes.count)
+        return final(&context)
+    }
+
+    private static func final(_ context: inout SHA256_CTX) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        SHA256_Final(&digest, &context)
+        return digest
     }
 
     private static func hexadecimal(_ digest: [UInt8]) -> String {
@@ -34,22 +41,17 @@ public enum FileDigest {
             throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
         }
         defer { fclose(file) }
-        guard let context = EVP_MD_CTX_new() else {
-            throw CheckpointError.file(path: path, problem: "no memory for its SHA-256")
-        }
-        defer { EVP_MD_CTX_free(context) }
-        EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        var context = SHA256_CTX()
+        SHA256_Init(&context)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             let count = fread(&buffer, 1, buffer.count, file)
             if count == 0 { break }
-            EVP_DigestUpdate(context, buffer, count)
+            SHA256_Update(&context, buffer, count)
         }
         if ferror(file) != 0 {
             throw CheckpointError.file(path: path, problem: String(cString: strerror(errno)))
         }
-        var (digest, length) = ([UInt8](repeating: 0, count: 32), UInt32(0))
-        EVP_DigestFinal_ex(context, &digest, &length)
-        return hexadecimal(digest)
+        return hexadecimal(final(&context))
     }
 }
