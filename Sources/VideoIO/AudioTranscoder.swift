@@ -124,22 +124,36 @@ final class AudioTranscoder {
         let raw = given.packet
         if raw.pointee.pts != vt_no_pts { raw.pointee.pts &-= shift }
         if raw.pointee.dts != vt_no_pts { raw.pointee.dts &-= shift }
-        // Damaged sound is left out.
-        if avcodec_send_packet(decoder, raw) >= 0 { try decode(body) }
+        if try decodes(avcodec_send_packet(decoder, raw)) { try decode(body) }
     }
 
     /// Gives all that is left.
     func finish(_ body: (UnsafeMutablePointer<AVPacket>) -> Void) throws(VideoIOError) {
-        avcodec_send_packet(decoder, nil)
+        _ = try decodes(avcodec_send_packet(decoder, nil))
         try decode(body)
-        if source != nil, av_buffersrc_add_frame_flags(source, nil, 0) >= 0 { try encode(body) }
-        avcodec_send_frame(encoder, nil)
+        if source != nil, try gives(av_buffersrc_add_frame_flags(source, nil, 0), "resampling") {
+            try encode(body)
+        }
+        _ = try gives(avcodec_send_frame(encoder, nil), "encoding")
         try drain(body)
+    }
+
+    /// Whether an encoder or a filter gave something, or took it, and is not at an end.
+    private func gives(_ code: Int32, _ doing: String) throws(VideoIOError) -> Bool {
+        if code == vt_error_again || code == vt_error_eof { return false }
+        try check(code, doing)
+        return true
+    }
+
+    /// Whether the decoder did; damaged sound is left out, but a lack of memory is no damage.
+    private func decodes(_ code: Int32) throws(VideoIOError) -> Bool {
+        if code == vt_error_no_memory { try check(code, "decoding") }
+        return code >= 0
     }
 
     private func decode(_ body: (UnsafeMutablePointer<AVPacket>) -> Void) throws(VideoIOError) {
         guard let frame else { return }
-        while avcodec_receive_frame(decoder, frame) >= 0 {
+        while try decodes(avcodec_receive_frame(decoder, frame)) {
             frame.pointee.pts = frame.pointee.best_effort_timestamp
             try prepare(frame, body)
             try check(av_buffersrc_add_frame_flags(source, frame, 0), "resampling")
@@ -201,7 +215,7 @@ final class AudioTranscoder {
 
     private func encode(_ body: (UnsafeMutablePointer<AVPacket>) -> Void) throws(VideoIOError) {
         guard let filtered else { return }
-        while av_buffersink_get_frame(sink, filtered) >= 0 {
+        while try gives(av_buffersink_get_frame(sink, filtered), "resampling") {
             let base = av_buffersink_get_time_base(sink)
             let given = filtered.pointee.pts
             let pts = given == vt_no_pts ? nextPTS : av_rescale_q(given, base, timeBase.av)
@@ -215,7 +229,7 @@ final class AudioTranscoder {
 
     private func drain(_ body: (UnsafeMutablePointer<AVPacket>) -> Void) throws(VideoIOError) {
         guard let packet else { return }
-        while avcodec_receive_packet(encoder, packet) >= 0 {
+        while try gives(avcodec_receive_packet(encoder, packet), "encoding") {
             body(packet)
             av_packet_unref(packet)
         }

@@ -279,7 +279,8 @@ public final class VideoWriter {
         }
         let known = clock.notes.count
         try hold(try clock.finish())
-        avcodec_send_frame(encoding?.context, nil)
+        let ended = avcodec_send_frame(encoding?.context, nil)
+        if ended != vt_error_eof { try check(ended, "encoding") }
         try writePackets()
         try check(try tracks?.finish() ?? 0, "writing audio")
         try check(av_write_trailer(context), "ending the output")

@@ -88,7 +88,8 @@ for ((kill = 0; kill < (kills + 3) / 4; kill++)); do
     wait $process 2> /dev/null || status=$?
   done
   [ $status = 0 ] || { echo "train: status $status: $(head -c 500 words)" >&2; exit 1; }
-  cmp whole/*/model.safetensors logs/*/model.safetensors
+  # A run that was killed before its first checkpoint stays beside the one that was begun anew.
+  cmp whole/*/model.safetensors "${resume[1]:-$(ls -d logs/* | tail -n 1)}/model.safetensors"
   left=$(find logs -name '*.tmp' | wc -l)
   [ "$left" = 0 ] || { find logs -name '*.tmp' >&2; exit 1; }
 done
