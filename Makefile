@@ -40,6 +40,8 @@ MORE_TEST_PACKAGES := chromium mandoc valgrind
 # What the plug-ins need: an MPI; the header of frei0r, programs that load it besides ffmpeg; fetching,
 # unpacking and assembling FFmpeg's source. What the check of the README's Start needs.
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
+SETS_PACKAGES := openmpi-bin parallel
+SLURM_PACKAGES := libpmix2 munge slurm-client slurmctld slurmd
 BARE_PACKAGES := debootstrap
 FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
@@ -48,7 +50,7 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
-	filter-check installable install uninstall install-check install-bare python-check clean
+	filter-check sets-check sets-check-slow installable install uninstall install-check install-bare python-check clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -60,6 +62,7 @@ help:
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test, python-check   tests of the library, the plug-ins, Python"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
+	@echo "make sets-check   a set that many processes encode: GNU parallel, mpirun; -slow: Slurm too"
 	@echo "make installable   builds what the next copies, for a user before root installs"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
 	@echo "make uninstall   removes what these put there"
@@ -119,7 +122,8 @@ test-build: test-deps
 	    END { exit !found }' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check python-check mpi-check abi frei0r-test filter-check fuzz-short install-check
+check: lint build readme examples train-check python-check mpi-check sets-check \
+	abi frei0r-test filter-check fuzz-short install-check
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
@@ -130,7 +134,7 @@ check: lint build readme examples train-check python-check mpi-check abi frei0r-
 # The long forms of what `make check` does in short.
 check-slow: debug-build sanitize install-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
-	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow
+	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow
 
 # A build without optimisation, file by file, as debuggers want it: that it links.
 debug-build: deps
@@ -225,6 +229,17 @@ mpi-check-slow: build test-deps
 	$(MAKE) --no-print-directory mpi
 	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$$PWD" --long
 	python3 Tests/Training/processes.py $(BUILD)/vtfilter "$$PWD" --hosts
+
+# A set that several processes share is what one makes of it, whatever starts them. -slow: a cluster of
+# Slurm on this machine, which trains, too.
+sets-check: build test-deps
+	@$(call install_missing,$(SETS_PACKAGES))
+	bash Tests/Sets/spread.sh $(BUILD)/vtfilter . parallel xargs mpirun
+
+sets-check-slow: build test-deps mpi
+	@$(call install_missing,$(SETS_PACKAGES) $(SLURM_PACKAGES))
+	bash Tests/Sets/spread.sh $(BUILD)/vtfilter . slurm
+	bash Tests/Training/slurm.sh $(BUILD)/vtfilter .
 
 install-mpi: mpi
 	install -d "$(DESTDIR)$(LIBDIR)"

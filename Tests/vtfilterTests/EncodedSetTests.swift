@@ -201,6 +201,15 @@ private let videos = """
             "SLURM_ARRAY_TASK_MAX": "7", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2",
         ]
         #expect(try shard(array) == "6/6")
+        // mpirun in an element of an array; a job's script; numbers that overflow.
+        let mpi = ["OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "3"]
+        #expect(try shard(array.merging(mpi) { $1 }) == "9/9")
+        #expect(try shard(["SLURM_PROCID": "0", "SLURM_JOB_ID": "7"]) == "1/1")
+        let large = [
+            "SLURM_ARRAY_TASK_MIN": "\(Int32.min)", "SLURM_ARRAY_TASK_COUNT": "\(Int32.max)",
+            "SLURM_ARRAY_TASK_MAX": "\(Int32.max)", "SLURM_STEP_NUM_TASKS": "\(Int32.max)",
+        ]
+        #expect(throws: (any Error).self) { try shard(array.merging(large) { $1 }) }
         #expect(throws: (any Error).self) { try shard(["SLURM_ARRAY_TASK_COUNT": "3"]) }
         #expect(throws: (any Error).self) {
             try shard(array.merging(["SLURM_ARRAY_TASK_MAX": "9"]) { $1 })

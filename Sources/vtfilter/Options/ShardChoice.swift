@@ -25,19 +25,19 @@ package enum ShardChoice: OptionValue, Equatable {
             if case .part(let shard) = self { return shard }
             return Shard.whole
         }
-        func number(_ name: String) -> Int? { environment(name).flatMap { Int($0) } }
-        // Open MPI; MPICH and others that have its process manager.
-        for (rank, size) in [
-            ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"),
-        ] {
-            if let rank = number(rank), let size = number(size) {
-                return try ShardChoice.shard(rank, of: size)
-            }
+        // So small that products of two are numbers.
+        func number(_ name: String) -> Int? {
+            environment(name).flatMap { Int32($0) }.map { Int($0) }
         }
-        // Slurm: processes of srun, elements of an array of jobs, or both.
-        let (process, processes) = (
-            number("SLURM_PROCID") ?? 0, max(number("SLURM_STEP_NUM_TASKS") ?? 1, 1)
-        )
+        // A process of Open MPI; of MPICH and others that have its process manager; of srun.
+        let process =
+            [
+                ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"),
+                ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+            ].compactMap { rank, size in
+                number(rank).flatMap { rank in number(size).map { (rank, $0) } }
+            }.first
+        // Alone, or in an element of Slurm's array of jobs.
         if let task = number("SLURM_ARRAY_TASK_ID"), let tasks = number("SLURM_ARRAY_TASK_COUNT") {
             let (least, most) = (
                 number("SLURM_ARRAY_TASK_MIN") ?? 0, number("SLURM_ARRAY_TASK_MAX") ?? 0
@@ -47,12 +47,12 @@ package enum ShardChoice: OptionValue, Equatable {
                     "--shard auto: expected an array of jobs numbered without gaps, found \(tasks) of "
                         + "\(least) to \(most)")
             }
-            return try ShardChoice.shard(
-                (task - least) * processes + process, of: tasks * processes)
+            let (rank, size) = process ?? (0, 1)
+            return try ShardChoice.shard((task - least) * size + rank, of: tasks * size)
         }
-        if environment("SLURM_PROCID") != nil {
-            return try ShardChoice.shard(process, of: processes)
-        }
+        if let (rank, size) = process { return try ShardChoice.shard(rank, of: size) }
+        // What a job's script starts without srun.
+        if number("SLURM_PROCID") != nil { return Shard.whole }
         throw UsageError(
             "--shard auto: expected the environment of mpirun or of Slurm (OMPI_COMM_WORLD_RANK, PMI_RANK, "
                 + "SLURM_ARRAY_TASK_ID, SLURM_PROCID), found none; give i/n")
