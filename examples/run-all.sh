@@ -45,9 +45,26 @@ printf '%s\t%s\n%s\t%s\n' "$media/city.mp4" "$media/bunny.mp4" "$media/bunny.mp4
 JOBS=2 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
 [ "$(frames "$folder/crossed/city+bunny.mp4")" = 96 ] && [ "$(frames "$folder/crossed/bunny+city.mp4")" = 96 ]
 bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q
+# A last line without an end, and a name of its own.
+printf '%s\t%s\tx/y.mp4' "$media/city.mp4" "$media/bunny.mp4" > "$folder/pairs"
+bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/crossed" -q --frames 20
+[ "$(frames "$folder/crossed/x/y.mp4")" = 20 ]
 printf 'a/x.mp4\ty.mp4\nb/x.mp4\ty.mp4\n' > "$folder/pairs"
 if bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/none" -q 2> "$folder/err"; then exit 1; fi
-grep -q "x+y.mp4 would be written twice" "$folder/err"
+grep -q "x+y.mp4 would be written twice, by lines 1 and 2" "$folder/err"
+printf 'a.mp4 b.mp4\n' > "$folder/pairs"
+if bash "$here/cross-pairs.sh" "$folder/pairs" "$folder/none" 2> "$folder/err"; then exit 1; fi
+grep -q "line 1: expected two videos" "$folder/err"
+# Nothing is done where two would become one; an output among the inputs; a folder that is a link, with a slash.
+touch "$folder/names/x.mov.mp4"
+if bash "$here/reconstruct-folder.sh" "$folder/names" "$folder/none" -q 2> "$folder/err"; then exit 1; fi
+grep -q "x.mov.mp4 would be written twice: of x.mov and of x.mov.mp4" "$folder/err" && [ ! -e "$folder/none" ]
+rm "$folder/names/x.mov.mp4"
+if bash "$here/reconstruct-folder.sh" "$folder/names" "$folder/names/out" -q 2> "$folder/err"; then exit 1; fi
+ln -s names "$folder/link"; ln -s ../names/x.mov "$folder/names/z.TS"; echo words > "$folder/names/notes.txt"
+(cd "$folder" && bash "$here/reconstruct-folder.sh" link/ linked -q --frames 3 2> err)
+grep -qx "5 videos, 0 of them done; 1 other files" "$folder/err"
+[ "$(cd "$folder/linked" && find . -type f | sort | tr '\n' ,)" = "./a/x.mp4,./b c/x.mp4,./x.mov.mp4,./x.mp4,./z.TS.mp4," ]
 mkdir "$folder/broken" && echo "no video" > "$folder/broken/a.mp4"
 if bash "$here/reconstruct-folder.sh" "$folder/broken" "$folder/none" -q 2> "$folder/err"; then
   echo "a broken video went unnoticed" >&2
