@@ -41,6 +41,8 @@ MORE_TEST_PACKAGES := chromium mandoc valgrind
 # unpacking and assembling FFmpeg's source. What the check of the README's Start needs.
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
 SETS_PACKAGES := openmpi-bin parallel
+RECIPES_PACKAGES := $(SETS_PACKAGES) gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good gstreamer1.0-tools
 SLURM_PACKAGES := libpmix2 munge slurm-client slurmctld slurmd
 BARE_PACKAGES := debootstrap
 FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
@@ -50,7 +52,8 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
-	filter-check sets-check sets-check-slow installable install uninstall install-check install-bare python-check clean
+	filter-check sets-check sets-check-slow recipes \
+	recipes-slow bench-storage installable install uninstall install-check install-bare python-check clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -62,6 +65,7 @@ help:
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test, python-check   tests of the library, the plug-ins, Python"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
+	@echo "make recipes   what docs/RECIPES.md shows; -slow: with torch, Slurm and VapourSynth too"
 	@echo "make sets-check   a set that many processes encode: GNU parallel, mpirun; -slow: Slurm too"
 	@echo "make installable   builds what the next copies, for a user before root installs"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
@@ -122,7 +126,7 @@ test-build: test-deps
 	    END { exit !found }' .build-log && status=1; rm -f .build-log; exit $$status
 	$(SWIFT) build -c release --product vtfilter
 
-check: lint build readme examples train-check python-check mpi-check sets-check \
+check: lint build readme examples train-check python-check mpi-check sets-check recipes \
 	abi frei0r-test filter-check fuzz-short install-check
 	bash Tests/Failures/allocations.sh $(BUILD)/vtfilter $(STAGE) 40
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
@@ -134,7 +138,7 @@ check: lint build readme examples train-check python-check mpi-check sets-check 
 # The long forms of what `make check` does in short.
 check-slow: debug-build sanitize install-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
-	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow
+	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow recipes-slow
 
 # A build without optimisation, file by file, as debuggers want it: that it links.
 debug-build: deps
@@ -176,6 +180,34 @@ format:
 # Every command that the README shows, in a fresh folder.
 readme: build
 	PATH="$$PWD/$(BUILD):$$PATH" bash examples/run-readme.sh README.md
+
+# What docs/RECIPES.md shows beside other programs; -slow: beside large ones, and VapourSynth where there is
+# a Python that its wheel is for.
+AS_ROOT := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+recipes: build .build-recipes/ready
+	@$(call install_missing,$(RECIPES_PACKAGES))
+	$(AS_ROOT) PATH="$$PWD/$(BUILD):$$PWD/.build-recipes/bin:$$PATH" bash examples/run-readme.sh docs/RECIPES.md
+
+recipes-slow: build .build-train/recipes
+	@$(call install_missing,$(SLURM_PACKAGES))
+	PATH="$$PWD/$(BUILD):$$PWD/.build-train/bin:$$PATH" bash examples/run-readme.sh docs/RECIPES.md torch
+	PATH="$$PWD/$(BUILD):$$PATH" bash Tests/Sets/slurm.sh 4 bash examples/run-readme.sh docs/RECIPES.md slurm
+	@python=; for version in 3.12 3.13 3.14; do \
+	  python$$version -c '' 2> /dev/null && python=python$$version; done; \
+	[ -n "$$python" ] || { echo "no Python 3.12 or later: the recipe of VapourSynth is NOT TESTED" >&2; exit 0; }; \
+	$$python -m venv .build-vapoursynth && \
+	.build-vapoursynth/bin/python -m pip install --quiet vapoursynth && \
+	PATH="$$PWD/$(BUILD):$$PWD/.build-vapoursynth/bin:$$PATH" \
+	  bash examples/run-readme.sh docs/RECIPES.md vapoursynth
+
+.build-recipes/ready: Makefile | test-deps
+	python3 -m venv .build-recipes
+	.build-recipes/bin/python -m pip install --quiet av numpy webdataset
+	touch $@
+
+.build-train/recipes: .build-train/ready
+	.build-train/bin/python -m pip install --quiet datasets webdataset
+	touch $@
 
 # Every script in examples/, on the bundled clips.
 examples: build library .build-python/ready
@@ -304,6 +336,14 @@ BENCH_ROUNDS ?= 3
 bench: build .build-bench/ready .build-bench/full/golden.safetensors
 	.build-bench/bin/python Benchmarks/peers/peers.py .build-bench/full \
 	  --vtfilter "$$PWD/$(BUILD)/vtfilter" --rounds $(BENCH_ROUNDS)
+
+# How fast latents are read from where people keep them: Benchmarks/storage/results.md.
+bench-storage: build .build-train/recipes
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BUILD)/vtfilter encode -q -i Tests/Fixtures/media/city.mp4 -o "$$folder/in.tar" && \
+	PYTHONPATH="$$PWD/python" VIDTWIN_LIBRARY="$$PWD/$(STAGE)/lib/libvidtwin.so.1" .build-train/bin/python \
+	  Benchmarks/storage/storage.py "$$folder/in.tar" "$$folder/set" > Benchmarks/storage/results.md && \
+	cat Benchmarks/storage/results.md
 
 # A batch of training beside PyTorch, in one run: Benchmarks/training/results.md. BENCH_TRAIN=--full adds
 # the released model (half an hour, 8 GB).

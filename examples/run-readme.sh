@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs the `sh` blocks of a Markdown file, one after the other, in a fresh folder that holds a clip
-# named in.mp4. Blocks of another language (console, text, ...) are only shown.
+# named in.mp4. Blocks of another language (console, text, ...) are only shown. With a word, the blocks run that
+# have it behind `sh`, and no others.
 #
-#   examples/run-readme.sh README.md
+#   examples/run-readme.sh README.md [WORD]
 set -euo pipefail
 document=$(realpath "$1")
+fence='```sh'${2:+ $2}
 root=$(realpath "$(dirname "$0")/..")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -37,12 +39,12 @@ checked() { # LINES
 videos=0
 touch -d @0 made
 CHECK
-awk '/^```sh$/ { inside = 1; lines = ""; print "echo \"--- line " NR "\"" ; next }
+awk -v fence="$fence" '$0 == fence { inside = 1; lines = ""; print "echo \"--- line " NR "\"" ; next }
      /^```/ { if (inside) print "checked \"$(cat <<'"'LINES'"'\n" lines "LINES\n)\""; inside = 0 }
      inside { print; lines = lines $0 "\n" }
      END { print "echo \"$videos videos have their rate, frames and duration\"" }' \
   "$document" >> "$folder/blocks.sh"
 blocks=$(grep -c '^echo "--- line' "$folder/blocks.sh")
-[ "$blocks" -gt 0 ] || { echo "no sh blocks in $document" >&2; exit 1; }
+[ "$blocks" -gt 0 ] || { echo "no blocks $fence in $document" >&2; exit 1; }
 (cd "$folder" && bash -euo pipefail blocks.sh < /dev/null)
 echo "$blocks blocks of $(basename "$document") ran"
