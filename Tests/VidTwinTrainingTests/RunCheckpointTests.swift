@@ -231,9 +231,12 @@ struct RunCheckpointTests {
             for f in .vidtwin-a1.tmp config.yaml checkpoints/.last.ckpt.77.tmp checkpoints/last.ckpt \
               checkpoints/last.ckpt.77.tmp configs/.x.tmp configs/p.yaml images/train/.x.tmp; do echo > logs/run/$f; done
             echo > logs/.old_a.7.tmp/checkpoints/last.ckpt
-            touch -d '2 minutes ago' logs/.old_a.7.tmp logs/.old_b.9.tmp
             """, in: folder)
         #expect(made.status == 0, "\(made.errors)")
+        // Another process is making this one.
+        let held = open("\(folder)/logs/.new_a.8.tmp", O_RDONLY | O_DIRECTORY)
+        #expect(flock(held, LOCK_EX | LOCK_NB) == 0)
+        defer { close(held) }
         RunFolder("\(folder)/logs/run").removeTemporaries()
         _ = try RunFolder.make(in: "\(folder)/logs", name: "a", configuration: "a: 1\n") { _ in }
         let left = Shell.run(

@@ -27,16 +27,21 @@ package struct RunFolder: Sendable {
             .unwritable(path: path, problem: String(cString: strerror(errno)))
         }
         try makeFolders(logs)
-        removeUnmade(in: logs, name: name)
         let start = timeStamp()
         let hidden = "\(logs)/.\(start)_\(name).\(getpid()).tmp"
-        guard hidden.withPathBytes({ mkdir($0, 0o777) }) == 0 else { throw failure(hidden) }
+        // A folder is held while it is made, so that no other run takes it for a killed one's; the one
+        // above is, until that holds.
+        let above = hold(logs)
+        removeUnmade(in: logs, name: name)
+        guard hidden.withPathBytes({ mkdir($0, 0o777) }) == 0 else {
+            if above >= 0 { close(above) }
+            throw failure(hidden)
+        }
+        let held = hold(hidden)
+        if above >= 0 { close(above) }
+        defer { if held >= 0 { close(held) } }
         var isDone = false
         defer { if !isDone { remove(hidden) } }
-        // Held while it is made, so that no other run takes it for a killed one's.
-        let held = hidden.withPathBytes { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        if held >= 0 { flock(held, LOCK_EX) }
-        defer { if held >= 0 { close(held) } }
         let folder = RunFolder(hidden)
         for inner in [folder.checkpoints, "\(hidden)/configs"]
         where inner.withPathBytes({ mkdir($0, 0o777) }) != 0 {
@@ -55,6 +60,13 @@ package struct RunFolder: Sendable {
             if errno != ENOTEMPTY && errno != EEXIST { throw failure(final) }
             sleep(1)
         }
+    }
+
+    /// Waits for a folder's lock, which ends with the descriptor that is given; -1 where there is none.
+    private static func hold(_ path: String) -> Int32 {
+        let folder = path.withPathBytes { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        if folder >= 0 { flock(folder, LOCK_EX) }
+        return folder
     }
 
     /// Makes a folder and those above it.
@@ -139,8 +151,7 @@ package struct RunFolder: Sendable {
         }
     }
 
-    /// Removes folders of runs of a name that were killed while they were made: those that nobody holds,
-    /// and that are not new.
+    /// Removes folders of runs of a name that were killed while they were made: those that nobody holds.
     private static func removeUnmade(in logs: String, name: String) {
         for found in names(in: logs)
         where found.hasPrefix(".") && found.hasSuffix(NewFile.temporaryEnding)
@@ -152,12 +163,7 @@ package struct RunFolder: Sendable {
             }
             if folder < 0 { continue }
             defer { close(folder) }
-            var status = stat()
-            if fstat(folder, &status) == 0, status.st_mtim.tv_sec + 60 < time(nil),
-                flock(folder, LOCK_EX | LOCK_NB) == 0
-            {
-                remove(path)
-            }
+            if flock(folder, LOCK_EX | LOCK_NB) == 0 { remove(path) }
         }
     }
 
