@@ -96,6 +96,23 @@ for name in names:
         assert stored.read_bytes() == picture.encoded_image_string, stored
 print("pictures:", ", ".join(names))
 
+# ---- the same clips as a video: inputs, and beside them what the model makes of them
+assert sorted(p.name for p in (home / "videos/train").iterdir()) == [
+    f"reconstructions_gs-{2 * step:06d}_e-{(step - 1) // 4:06d}_b-{step:06d}.mp4" for step in (4, 8)]
+for step, path in zip((4, 8), sorted((home / "videos/train").iterdir())):
+    seen = run("ffprobe", "-v", "error", "-show_entries", "stream=width,height,r_frame_rate,nb_frames", "-of", "csv=p=0",
+               str(path)).decode().strip()
+    assert seen == "64,32,8/1,8", seen
+    film = numpy.frombuffer(run("ffmpeg", "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
+                            numpy.uint8).reshape(8, 32, 64, 3).astype(float)
+    for side, name in ((film[:, :, :32], "inputs"), (film[:, :, 32:], "reconstructions")):
+        grid = [p for p in events.Images(f"train/{name}") if p.step == step][0]
+        pixels = numpy.asarray(Image.open(io.BytesIO(grid.encoded_image_string))).astype(float)
+        cells = numpy.stack([pixels[2 + 34 * r:34 + 34 * r, 2 + 34 * c:34 + 34 * c] for r in range(4) for c in range(2)])
+        away = abs((side - cells) @ [0.299, 0.587, 0.114]).mean()  # chroma has half the size
+        assert away < 12 < cells.std(), (name, away, cells.std())
+print("videos: inputs beside reconstructions")
+
 # ---- histograms
 assert {"latents/structure", "latents/dynamics_x", "latents/dynamics_y", "gradients/encoder", "gradients/decoder",
         "gradients/temporal_qformer", "gradients/loss.discriminator"} <= set(tags["histograms"]), tags["histograms"]

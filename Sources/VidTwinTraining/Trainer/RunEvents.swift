@@ -1,5 +1,6 @@
 import TensorFiles
 package import VidTwin
+package import VideoIO
 
 /// What a run shows beside its numbers: TensorBoard's event file and W&B's log, pictures of clips,
 /// histograms.
@@ -12,6 +13,8 @@ package final class RunEvents {
         package var clips = 2
         /// Frames side by side.
         package var columns = 2
+        /// Of the clips, for their video.
+        package var rate = Rational(8, 1)
 
         package init() {}
     }
@@ -86,9 +89,14 @@ package final class RunEvents {
             try wandb?.add(step: state.batch, "train/\(name)", picture)
             guard let events else { continue }
             try events.write(step: state.batch, [("train/\(name)", .picture(picture))])
-            try folder.write(picture, "train", name, state)
+            let file = try folder.place("images/train", name, state)
+            try NewFile.write("\(file).png") { try $0.write(picture.bytes) }
         }
         guard let events else { return }
+        let sides = samples.clips.prefix(2).map { $0.values }
+        try ComparisonVideo.write(
+            sides, rate: pictures.rate,
+            to: "\(try folder.place("videos/train", "reconstructions", state)).mp4")
         var histograms = samples.latents.map { name, values in
             var histogram = ValueHistogram()
             values.withPointer {
@@ -133,17 +141,14 @@ package final class RunEvents {
 }
 
 extension RunFolder {
-    /// Writes a picture by the reference's names.
-    fileprivate func write(
-        _ picture: PNGPicture, _ part: String, _ name: String, _ state: RunState
-    ) throws {
-        try RunFolder.makeFolders("\(path)/images/\(part)")
+    /// Where something of a batch goes, by the reference's names but for its ending; the folder is made.
+    fileprivate func place(_ part: String, _ name: String, _ state: RunState) throws -> String {
+        try RunFolder.makeFolders("\(path)/\(part)")
         func six(_ number: Int) -> String {
             let text = String(number)
             return String(repeating: "0", count: max(6 - text.count, 0)) + text
         }
-        let file =
-            "\(name)_gs-\(six(state.globalStep))_e-\(six(state.epoch))_b-\(six(state.batch)).png"
-        try NewFile.write("\(path)/images/\(part)/\(file)") { try $0.write(picture.bytes) }
+        return "\(path)/\(part)/"
+            + "\(name)_gs-\(six(state.globalStep))_e-\(six(state.epoch))_b-\(six(state.batch))"
     }
 }

@@ -211,6 +211,7 @@ package struct TrainingSettings {
         pictures.clips = try reader.integer("\(logger).max_samples", 1...64) ?? 2
         pictures.columns =
             try reader.integer("\(logger).log_images_kwargs.n_rows", 1...1024) ?? 2
+        pictures.rate = training.options.format.rate
         switch try reader.text("\(trainer).precision") {
         case nil, "32", "32-true": break
         case "bf16-mixed", "bf16": precision = .bfloat16
