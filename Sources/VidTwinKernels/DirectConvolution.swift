@@ -81,7 +81,8 @@ package final class DirectConvolution: @unchecked Sendable {
     private init(_ shape: ConvolutionShape, _ product: ConvolutionProduct) throws {
         self.shape = shape
         let narrow: ProductElement = shape.isNarrow ? .bfloat16 : .float32
-        engine = try ProductLibrary.shared.sharedEngine()
+        let engine = try ProductLibrary.shared.sharedEngine()
+        self.engine = engine
         let isWeights = product == .backwardWeights
         let isData = product == .backwardData
         func activations(_ channels: Int, _ sizes: [Int], _ element: ProductElement) throws
@@ -105,32 +106,26 @@ package final class DirectConvolution: @unchecked Sendable {
         let any = try ProductLayout.any(
             [shape.outputs, shape.channels] + shape.kernel, isWeights ? .float32 : narrow)
         let bias = try ProductLayout.plain([shape.outputs], .float32)
-        func hint(_ operation: dnnl_prop_kind_t) throws -> dnnl_convolution_desc_t {
-            var description = dnnl_convolution_desc_t()
-            var (s, w, d, b) = (
-                try activations(shape.channels, shape.input, narrow).descriptor,
-                try ProductLayout.any([shape.outputs, shape.channels] + shape.kernel, narrow)
-                    .descriptor,
-                try activations(
-                    shape.outputs, shape.output,
-                    operation == dnnl_forward_inference ? .float32 : narrow
-                ).descriptor, bias.descriptor
-            )
-            let (strides, left) = (shape.stride.map { Int64($0) }, shape.padding.map { Int64($0) })
-            let right = DirectConvolution.right(shape)
-            var withBias = false
-            if case .forward(true, _) = product { withBias = true }
-            try withUnsafePointer(to: &b) { b in
-                try check(
-                    dnnl_convolution_forward_desc_init(
-                        &description, operation, dnnl_convolution_direct, &s, &w,
-                        withBias ? b : nil, &d, strides, left, right), "describing a convolution")
-            }
-            return description
-        }
-        var description: dnnl_primitive_desc_t?
         let (strides, left) = (shape.stride.map { Int64($0) }, shape.padding.map { Int64($0) })
         let right = DirectConvolution.right(shape)
+        func describe(
+            _ made: inout dnnl_primitive_desc_t?, _ kind: dnnl_prop_kind_t,
+            _ attributes: dnnl_primitive_attr_t?
+        ) throws {
+            let from = try activations(shape.channels, shape.input, narrow)
+            let weights = try ProductLayout.any(
+                [shape.outputs, shape.channels] + shape.kernel, narrow)
+            let to = try activations(
+                shape.outputs, shape.output, kind == dnnl_forward_inference ? .float32 : narrow)
+            var withBias = false
+            if case .forward(true, _) = product { withBias = true }
+            try check(
+                vt_convolution(
+                    &made, engine, kind, from.description, weights.description,
+                    withBias ? bias.description : nil, to.description, strides, left, right,
+                    attributes), "choosing a convolution")
+        }
+        var description: dnnl_primitive_desc_t?
         var attributes: dnnl_primitive_attr_t?
         try check(dnnl_primitive_attr_create(&attributes), "convolution attributes")
         defer { dnnl_primitive_attr_destroy(attributes) }
@@ -144,41 +139,26 @@ package final class DirectConvolution: @unchecked Sendable {
                 var operations: dnnl_post_ops_t?
                 try check(dnnl_post_ops_create(&operations), "convolution attributes")
                 defer { dnnl_post_ops_destroy(operations) }
-                try check(
-                    dnnl_post_ops_append_eltwise(operations, 1, dnnl_eltwise_relu, 0, 0), "ReLU")
+                try check(vt_post_op(operations, dnnl_eltwise_relu, 0), "ReLU")
                 try check(
                     dnnl_primitive_attr_set_post_ops(attributes, operations),
                     "convolution attributes")
             }
-            var operation = try hint(dnnl_forward_inference)
-            try check(
-                dnnl_primitive_desc_create(&description, &operation, attributes, engine, nil),
-                "choosing a convolution")
+            try describe(&description, dnnl_forward_inference, attributes)
         case .backwardData, .backwardWeights:
             hasBias = false
-            var forward = try hint(dnnl_forward_training)
-            var forwardDescription: dnnl_primitive_desc_t?
+            var forward: dnnl_primitive_desc_t?
+            try describe(&forward, dnnl_forward_training, nil)
+            defer { dnnl_primitive_desc_destroy(forward) }
+            let (source, destination) = (source.description, destination.description)
             try check(
-                dnnl_primitive_desc_create(&forwardDescription, &forward, nil, engine, nil),
-                "choosing a convolution")
-            defer { dnnl_primitive_desc_destroy(forwardDescription) }
-            var operation = dnnl_convolution_desc_t()
-            var (s, w, d) = (source.descriptor, any.descriptor, destination.descriptor)
-            if isData {
-                try check(
-                    dnnl_convolution_backward_data_desc_init(
-                        &operation, dnnl_convolution_direct, &s, &w, &d, strides, left, right),
-                    "describing a convolution's way back")
-            } else {
-                try check(
-                    dnnl_convolution_backward_weights_desc_init(
-                        &operation, dnnl_convolution_direct, &s, &w, nil, &d, strides, left, right),
-                    "describing a convolution's gradient")
-            }
-            try check(
-                dnnl_primitive_desc_create(
-                    &description, &operation, attributes, engine, forwardDescription),
-                "choosing a convolution")
+                isData
+                    ? vt_convolution_data(
+                        &description, engine, source, any.description, destination, strides, left,
+                        right, forward, attributes)
+                    : vt_convolution_weights(
+                        &description, engine, source, any.description, destination, strides, left,
+                        right, forward, attributes), "choosing a convolution's way back")
         }
         defer { dnnl_primitive_desc_destroy(description) }
         var name: UnsafePointer<CChar>?
@@ -189,11 +169,8 @@ package final class DirectConvolution: @unchecked Sendable {
             throw ProductError.library("no fast convolution")
         }
         let which = isWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md
-        guard let chosen = dnnl_primitive_desc_query_md(description, which, 0),
-            let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
-        else { throw ProductError.library("oneDNN does not describe its convolution") }
-        weights = ProductLayout(descriptor: chosen.pointee)
-        self.scratch = ProductLayout(descriptor: scratch.pointee)
+        weights = try ProductLayout.of(description, which)
+        scratch = try ProductLayout.of(description, dnnl_query_scratchpad_md)
         var primitive: dnnl_primitive_t?
         try check(dnnl_primitive_create(&primitive, description), "compiling a convolution")
         guard let primitive else { throw ProductError.library("oneDNN gave no convolution") }

@@ -59,33 +59,57 @@ struct StridedKey: Hashable, Sendable {
 }
 
 /// A layout, as oneDNN describes it.
-struct ProductLayout: @unchecked Sendable {
-    let descriptor: dnnl_memory_desc_t
-
+final class ProductLayout: @unchecked Sendable {
+    /// Never changes.
+    let description: UnsafePointer<vt_layout>
     /// Bytes that memory of this layout takes.
-    var byteCount: Int { withUnsafePointer(to: descriptor) { dnnl_memory_desc_get_size($0) } }
+    let byteCount: Int
+
+    private init(_ make: (UnsafeMutablePointer<vt_layout>) throws -> Void) throws {
+        let made = UnsafeMutablePointer<vt_layout>.allocate(capacity: 1)
+        do {
+            try make(made)
+        } catch {
+            made.deallocate()
+            throw error
+        }
+        (description, byteCount) = (UnsafePointer(made), vt_layout_size(made))
+    }
+
+    deinit {
+        vt_layout_free(UnsafeMutablePointer(mutating: description))
+        description.deallocate()
+    }
 
     /// Rows of elements at strides (in elements); without them row-major and without gaps.
     static func plain(
         _ sizes: [Int], _ element: ProductElement, strides: [Int]? = nil
     ) throws -> ProductLayout {
-        var descriptor = dnnl_memory_desc_t()
         let steps = strides ?? sizes.indices.map { sizes[($0 + 1)...].reduce(1, *) }
-        try check(
-            dnnl_memory_desc_init_by_strides(
-                &descriptor, Int32(sizes.count), sizes.map { Int64($0) }, element.type,
-                steps.map { Int64($0) }), "describing \(sizes)")
-        return ProductLayout(descriptor: descriptor)
+        return try ProductLayout {
+            try check(
+                vt_layout_with_strides(
+                    $0, Int32(sizes.count), sizes.map { Int64($0) }, element.type,
+                    steps.map { Int64($0) }), "describing \(sizes)")
+        }
     }
 
     /// Whatever the library prefers.
     static func any(_ sizes: [Int], _ element: ProductElement) throws -> ProductLayout {
-        var descriptor = dnnl_memory_desc_t()
-        try check(
-            dnnl_memory_desc_init_by_tag(
-                &descriptor, Int32(sizes.count), sizes.map { Int64($0) }, element.type,
-                dnnl_format_tag_any), "describing \(sizes)")
-        return ProductLayout(descriptor: descriptor)
+        try ProductLayout {
+            try check(
+                vt_layout_any($0, Int32(sizes.count), sizes.map { Int64($0) }, element.type),
+                "describing \(sizes)")
+        }
+    }
+
+    /// What the library chose.
+    static func of(_ primitive: dnnl_primitive_desc_t?, _ what: dnnl_query_t) throws
+        -> ProductLayout
+    {
+        try ProductLayout {
+            try check(vt_layout_queried($0, primitive, what), "asking for a product's layout")
+        }
     }
 }
 
@@ -198,10 +222,9 @@ final class ProductLibrary: ForkParticipant {
     ) throws {
         let (engine, primitive) = try contents.withLock { contents in
             let engine = try ProductLibrary.engine(&contents)
-            var (from, to) = (plain.descriptor, layout.descriptor)
             var description: dnnl_primitive_desc_t?
             try check(
-                dnnl_reorder_primitive_desc_create(&description, &from, engine, &to, engine, nil),
+                vt_reorder(&description, engine, plain.description, layout.description),
                 "packing weights")
             defer { dnnl_primitive_desc_destroy(description) }
             var primitive: dnnl_primitive_t?
@@ -261,23 +284,19 @@ final class ProductPrimitive: @unchecked Sendable {
     convenience init(
         product key: ProductKey, weights wanted: ProductLayout, engine: dnnl_engine_t
     ) throws {
-        var weights = wanted.descriptor
         let (source, destination, bias) = (
             try ProductLayout.plain([key.rows, key.shape.inputs], key.shape.source),
             try ProductLayout.plain([key.rows, key.shape.outputs], key.destination),
             try ProductLayout.plain([key.shape.outputs], .float32)
         )
-        var (from, to, added) = (source.descriptor, destination.descriptor, bias.descriptor)
-        var operation = dnnl_inner_product_desc_t()
-        try withUnsafePointer(to: &added) { added in
-            try check(
-                dnnl_inner_product_forward_desc_init(
-                    &operation, dnnl_forward_inference, &from, &weights, key.bias ? added : nil,
-                    &to), "describing a product")
-        }
         try self.init(
-            &operation, key.activation, source: source, destination: destination,
-            bias: key.bias ? bias : nil, engine: engine, "\(key)")
+            key.activation, source: source, destination: destination,
+            bias: key.bias ? bias : nil, engine: engine, "\(key)"
+        ) { made, attributes in
+            vt_inner_product(
+                &made, engine, source.description, wanted.description,
+                key.bias ? bias.description : nil, destination.description, attributes)
+        }
     }
 
     /// `a · b` or `a · bᵀ` of bfloat16 at strides.
@@ -291,19 +310,19 @@ final class ProductPrimitive: @unchecked Sendable {
         )
         let destination = try ProductLayout.plain(
             [key.m, key.n], .float32, strides: [key.cStride, 1])
-        var (a, b, c) = (source.descriptor, weights.descriptor, destination.descriptor)
-        var operation = dnnl_matmul_desc_t()
-        try check(
-            dnnl_matmul_desc_init(&operation, &a, &b, nil, &c), "describing a matrix product")
         try self.init(
-            &operation, .none, source: source, destination: destination, bias: nil, engine: engine,
-            "\(key)")
+            .none, source: source, destination: destination, bias: nil, engine: engine, "\(key)"
+        ) { made, attributes in
+            vt_matrix_product(
+                &made, engine, source.description, weights.description, destination.description,
+                attributes)
+        }
     }
 
     private init(
-        _ operation: UnsafeRawPointer, _ activation: Activation, source: ProductLayout,
-        destination: ProductLayout, bias: ProductLayout?, engine: dnnl_engine_t,
-        _ what: @autoclosure () -> String
+        _ activation: Activation, source: ProductLayout, destination: ProductLayout,
+        bias: ProductLayout?, engine: dnnl_engine_t, _ what: @autoclosure () -> String,
+        _ describe: (inout dnnl_primitive_desc_t?, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws {
         var attributes: dnnl_primitive_attr_t?
         try check(dnnl_primitive_attr_create(&attributes), "product attributes")
@@ -324,20 +343,15 @@ final class ProductPrimitive: @unchecked Sendable {
             }
         if let kind {
             let slope: Float = activation == .leakyReLU ? 0.2 : 0
-            try check(dnnl_post_ops_append_eltwise(operations, 1, kind, slope, 0), "activation")
+            try check(vt_post_op(operations, kind, slope), "activation")
         }
         try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
 
         var description: dnnl_primitive_desc_t?
-        try check(
-            dnnl_primitive_desc_create(&description, operation, attributes, engine, nil),
-            "choosing a product for \(what())")
+        try check(describe(&description, attributes), "choosing a product for \(what())")
         defer { dnnl_primitive_desc_destroy(description) }
-        guard let chosen = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
-            let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
-        else { throw ProductError.library("oneDNN does not describe its product") }
-        weights = ProductLayout(descriptor: chosen.pointee)
-        self.scratch = ProductLayout(descriptor: scratch.pointee)
+        weights = try ProductLayout.of(description, dnnl_query_weights_md)
+        scratch = try ProductLayout.of(description, dnnl_query_scratchpad_md)
         (self.source, self.destination, self.bias) = (source, destination, bias)
         var primitive: dnnl_primitive_t?
         try check(
@@ -388,9 +402,7 @@ func execute(
     for (index, layout, pointer) in arguments {
         var memory: dnnl_memory_t?
         try check(
-            withUnsafePointer(to: layout.descriptor) {
-                dnnl_memory_create(&memory, $0, engine, pointer)
-            }, "a oneDNN argument")
+            vt_memory(&memory, layout.description, engine, pointer), "a oneDNN argument")
         prepared.append(dnnl_exec_arg_t(arg: index, memory: memory))
     }
     try check(
