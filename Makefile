@@ -38,7 +38,7 @@ TEST_PACKAGES := libopenmpi-dev openmpi-bin python3-numpy python3-venv
 MORE_TEST_PACKAGES := chromium mandoc valgrind
 
 # What the plug-ins need: an MPI; the header of frei0r, programs that load it besides ffmpeg; fetching,
-# unpacking and assembling FFmpeg's source. What the check of the README's Start needs.
+# unpacking and assembling FFmpeg's source. What the check of the README's Start needs; what a wheel does.
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
 SETS_PACKAGES := openmpi-bin parallel
 RECIPES_PACKAGES := $(SETS_PACKAGES) gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base \
@@ -47,13 +47,15 @@ SLURM_PACKAGES := libpmix2 munge slurm-client slurmctld slurmd
 BARE_PACKAGES := debootstrap
 FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
+WHEEL_PACKAGES := cmake gcc libc6-dev ninja-build patch python3-venv
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
 	filter-check sets-check sets-check-slow recipes \
-	recipes-slow bench-storage installable install uninstall install-check install-bare python-check clean
+	recipes-slow bench-storage installable install uninstall install-check install-bare \
+	python-check wheel wheel-check wheel-bare clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -64,6 +66,8 @@ help:
 	@echo "               FUZZ_SECONDS a parser; memory that fails, kills; 2,000 clips"
 	@echo "make library   libvidtwin.so, vidtwin.h and vidtwin.pc, in .build-library/stage"
 	@echo "make abi, filter-test, frei0r-test, python-check   tests of the library, the plug-ins, Python"
+	@echo "make wheel     the Python package for many systems, in .build-wheel/dist (half an hour the first time);"
+	@echo "               wheel-check and wheel-bare install and test it"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
 	@echo "make recipes   what docs/RECIPES.md shows; -slow: with torch, Slurm and VapourSynth too"
 	@echo "make sets-check   a set that many processes encode: GNU parallel, mpirun; -slow: Slurm too"
@@ -136,7 +140,7 @@ check: lint build readme examples train-check python-check mpi-check sets-check 
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
-check-slow: debug-build sanitize install-bare
+check-slow: debug-build sanitize install-bare wheel-check wheel-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
 	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow recipes-slow
 
@@ -319,6 +323,21 @@ filter-check: library
 python-check: library build .build-train/python-ready
 	VIDTWIN_LIBRARY="$$PWD/$(STAGE)/lib/libvidtwin.so.1" VTFILTER="$$PWD/$(BUILD)/vtfilter" PYTHONPATH=python \
 	  .build-train/bin/python -W ignore -m unittest discover -s python/tests -t python
+
+# The package for other systems than this: libvidtwin with all that it needs inside, and a small oneDNN, which
+# is built from Debian's source package, once. Then in an environment of each Python that is here, and in
+# minimal roots.
+wheel: deps
+	@$(call install_missing,$(WHEEL_PACKAGES))
+	SWIFT="$(SWIFT)" bash python/wheel/build.sh
+
+wheel-check: wheel build .build-train/python-ready
+	VTFILTER="$$PWD/$(BUILD)/vtfilter" TORCH="$$(echo "$$PWD"/.build-train/lib/python*/site-packages)" \
+	  bash python/wheel/check.sh .build-wheel/dist/vidtwin-*.whl
+
+wheel-bare: wheel
+	@$(call install_missing,$(BARE_PACKAGES))
+	bash python/wheel/check.sh --bare .build-wheel/dist/vidtwin-*.whl
 
 .build-train/python-ready: python/tests/requirements.txt .build-train/ready
 	.build-train/bin/python -m pip install --quiet -r python/tests/requirements.txt

@@ -30,6 +30,9 @@ class Library(BuildHookInterface):
             for path in glob.glob(os.path.join(checkout, "models", "*", name)):
                 model = os.path.basename(os.path.dirname(path))
                 files[path] = f"vidtwin/share/vidtwin/models/{model}/{name}"
+        files[os.path.join(checkout, "LICENSE")] = "vidtwin/licenses/LICENSE"
+        for path in glob.glob(os.path.join(stage, "licenses", "*")):
+            files[path] = f"vidtwin/licenses/{os.path.basename(path)}"
         build_data["force_include"].update(files)
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-linux_{os.uname().machine}"
