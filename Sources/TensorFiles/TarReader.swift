@@ -12,6 +12,10 @@ package struct TarReader {
         package var modified = 0
     }
 
+    /// Names of links, and of files with holes, that were passed over since the caller emptied it: their bytes
+    /// are not there as they are. No more than a thousand.
+    package var links: [String] = []
+
     private let input: ByteInput
     /// Bytes of the member that were not read, and what fills its last block.
     private var rest = 0
@@ -78,6 +82,11 @@ package struct TarReader {
                 try skip()
             default:
                 if let member = TarReader.member(header, name, count) { return member }
+                if [UInt8(ascii: "1"), UInt8(ascii: "2"), UInt8(ascii: "S")].contains(header[156]),
+                    links.count < 1000
+                {
+                    links.append(name ?? TarReader.name(header))
+                }
                 try skip()
                 (name, size) = (nil, nil)
             }

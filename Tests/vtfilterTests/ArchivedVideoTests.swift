@@ -53,6 +53,10 @@ private let videos = """
                 rm t/*; (cd w; tar cf ../t/a.tar k1.mp4 k2.mov); truncate -s $((($(stat -c %s w/k1.mp4) + 511) / 512 * 512 + 2000)) t/a.tar
                 vtfilter encode --model $GOLDENS/tiny --data-dir t -o cut/ 2> words; echo $? $(grep -c truncated words)
                 keys cut/*.tar
+                # A video that was added again, and links, whose bytes are elsewhere.
+                (cd w; ln k1.mp4 hard.mp4; ln -s k1.mp4 soft.mp4; ln k1.txt note.txt; rm -f ../t/*
+                  tar cf ../t/a.tar k1.mp4 hard.mp4 soft.mp4 note.txt; cp k2.mov k1.mp4; tar rf ../t/a.tar k1.mp4)
+                vt --data-dir t -o links/ 2> /dev/null; echo $?; keys links/*.tar; sed -n '2,$s/,.*//p' links/failed.csv | tr '\\n' ' '; echo
                 # A header that promises a terabyte; a folder without room.
                 python3 - t/a.tar <<'P'
                 import sys, tarfile
@@ -68,7 +72,8 @@ private let videos = """
             result.text.split(separator: "\n").map {
                 $0.split(separator: " ").map { $0.split(separator: "-")[0] }.joined(separator: " ")
             } == [
-                "3", "\"a.tar/z.mp4\"", "3", "a_tar_k1 a_tar_k2", "3 1", "3 1", "a_tar_k1", "3 1",
+                "3", "\"a.tar/z.mp4\"", "3", "a_tar_k1 a_tar_k2", "3 1", "3 1", "a_tar_k1", "3",
+                "a_tar_k1", "\"a.tar/hard.mp4\" \"a.tar/k1.mp4\" \"a.tar/soft.mp4\"", "3 1",
                 "1 1", "0", "a.tar failed.csv shard stats.json videos",
             ], "\(result.text)\n\(result.errors)")
     }

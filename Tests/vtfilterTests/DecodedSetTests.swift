@@ -121,7 +121,7 @@ private let videos = """
             videos + """
                 mkdir one; cp v/a/1.mp4 one; vt encode --data-dir one -o s/
                 # One video's clips after another's: no file has half of them.
-                python3 forge.py s/shard-000000.tar twice.tar a=a.mp4 b=b.mp4 a=a.mp4 c=c.mp4
+                python3 forge.py s/shard-000000.tar twice.tar a=a.mp4 b=b.mp4 a=a.mp4 c=c.mp4 a=a.mp4
                 vt decode -i twice.tar -o twice/ 2> words; echo $? $(grep -c 'one after the other' words); ls twice | tr '\\n' ' '
                 python3 forge.py s/shard-000000.tar cut.tar a=a.mp4 b=b.mp4
                 truncate -s $(($(stat -c %s cut.tar) * 3 / 4)) cut.tar; vt decode -i cut.tar -o cut/; echo $?; ls -A cut

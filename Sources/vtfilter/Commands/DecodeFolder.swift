@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import LatentIO
 import TensorFiles
 import VidTwin
@@ -55,9 +54,11 @@ private struct FolderRun {
     private(set) var kept = 0
     /// Whether a video did not become a file.
     private(set) var hasFailures = false
-    /// The videos that came, and the files that they have become.
+    /// The files that videos have become, and the names of all that came.
     private var files: [String: String] = [:]
     private var names: Set<String> = []
+    /// Those whose clips came again after another's.
+    private var scattered: Set<String> = []
 
     init(
         command: Decode, folder: DecodedFolder, model: VidTwinModel, identity: ModelIdentity,
@@ -84,16 +85,18 @@ private struct FolderRun {
         let file = try folder.file(of: video)
         if names.contains(video.name) {
             if files[file] == video.name {
-                "\(folder.path)/\(file)".withPathBytes { _ = unlink($0) }
+                try send(.remove(path: "\(folder.path)/\(file)"))
+                files[file] = ""  // the name stays taken
             }
+            if !scattered.insert(video.name).inserted { return }
             return fail(
                 video,
                 "expected the clips of a video one after the other, found more of them after another "
                     + "video's; decode it alone: --name \(video.name)")
         }
         names.insert(video.name)
-        if let other = files[file] {
-            return fail(video, "expected a file of its own, found that \(other) became \(file) too")
+        if files[file] != nil {
+            return fail(video, "expected a file of its own, found \(file) taken by another one")
         }
         switch folder.place(of: file) {
         case .empty: break

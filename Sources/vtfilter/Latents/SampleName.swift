@@ -32,7 +32,8 @@ package struct SampleName {
         let file = path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex
         let dot = path[file...].lastIndex(of: ".").flatMap { $0 == file ? nil : $0 }
         text = SampleName.cut(
-            SampleName.clean(String(path[..<(dot ?? path.endIndex)])), fingerprint: path)
+            SampleName.clean(String(path[..<(dot ?? path.endIndex)])), fingerprint: path, digits: 16
+        )
     }
 
     /// A name that somebody chose: as it is, but for characters that cannot be.
@@ -64,16 +65,18 @@ package struct SampleName {
         return String(clean)
     }
 
-    /// The beginning of a name, and a fingerprint of all of it.
-    private static func cut(_ clean: String, fingerprint name: String) -> String {
+    /// The beginning of a name, and a fingerprint of all of it; 16 digits tell millions of names apart.
+    private static func cut(
+        _ clean: String, fingerprint name: String, digits: Int = 8
+    ) -> String {
         var start = String.UnicodeScalarView()
         for scalar in clean.unicodeScalars {
             start.append(scalar)
-            if String(start).utf8.count > maximumBytes - 9 {
+            if String(start).utf8.count > maximumBytes - 1 - digits {
                 start.removeLast()
                 break
             }
         }
-        return "\(String(start))-\(FileDigest.sha256(text: name).prefix(8))"
+        return "\(String(start))-\(FileDigest.sha256(text: name).prefix(digits))"
     }
 }

@@ -20,6 +20,10 @@ final class ArchivedVideos {
     private var waiting: TarReader.Member?
     private var found: [Found] = []
     private var ended = false
+    /// The videos that were met: one that was added again is there twice.
+    private var names: Set<Int> = []
+    /// Videos that are named and not to be had, since the caller emptied it.
+    var problems: [(name: String, problem: String)] = []
     /// Whether a video was met, read or not.
     private(set) var hasVideos = false
 
@@ -55,11 +59,27 @@ final class ArchivedVideos {
         return found.popLast()
     }
 
+    /// The next member; links are noted.
+    private func nextMember() throws -> TarReader.Member? {
+        defer {
+            for link in tar.links where VideoFiles.likeness(link) == .certain {
+                problems.append(
+                    (
+                        "\(name)/\(link)",
+                        "expected a file, found a link or a file with holes, whose bytes are not in the "
+                            + "tar (tar --dereference --hard-dereference)"
+                    ))
+            }
+            tar.links = []
+        }
+        return try tar.next()
+    }
+
     /// The videos of the next sample.
     private func sample(
         _ endings: [String], _ folder: String, _ isWanted: (SetRecord.Video) -> Bool
     ) throws -> [Found] {
-        guard let first = try waiting ?? tar.next() else {
+        guard let first = try waiting ?? nextMember() else {
             ended = true
             return []
         }
@@ -81,13 +101,16 @@ final class ArchivedVideos {
                     bytes: Int64(member.size),
                     modified: Int64(member.modified).multipliedReportingOverflow(by: 1_000_000_000)
                         .partialValue)
-                if isWanted(video) {
+                if !names.insert(video.name.hashValue).inserted {
+                    problems.append(
+                        (video.name, "is there twice in this tar, and the first is taken"))
+                } else if isWanted(video) {
                     try check(videos, member)
                     videos.append(
                         Found(video: video, file: try copy(member, folder), companions: [:]))
                 }
             }
-            guard let next = try tar.next() else {
+            guard let next = try nextMember() else {
                 ended = true
                 break
             }

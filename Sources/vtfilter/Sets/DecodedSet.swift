@@ -20,6 +20,8 @@ final class DecodedSet: StreamOutput {
         case end
         /// It is not; its frames so far are worth nothing.
         case discard
+        /// One that was written is found not to have been whole.
+        case remove(path: String)
     }
 
     /// The videos that could not be written, and why.
@@ -48,6 +50,8 @@ final class DecodedSet: StreamOutput {
                 open = nil
             case .discard:
                 abandon()
+            case .remove(let path):
+                if path.withPathBytes({ unlink($0) }) == 0 { written -= 1 }
             }
         } catch {
             guard case .begin(let opening) = item, case .badInput = error else { throw error }

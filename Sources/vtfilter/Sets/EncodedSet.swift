@@ -159,6 +159,10 @@ struct EncodedSet {
     private mutating func nextVideo(
         of archive: ArchivedVideos, _ done: [String: SetRecord]
     ) throws -> ArchivedVideos.Found? {
+        defer {
+            for (name, problem) in archive.problems { note(name, problem) }
+            archive.problems = []
+        }
         do {
             let found = try archive.next(reading.companions, in: reading.folder) { video in
                 do { return try !isDone(video, done) } catch {
@@ -166,7 +170,7 @@ struct EncodedSet {
                     return false
                 }
             }
-            if found == nil, !archive.hasVideos {
+            if found == nil, !archive.hasVideos, archive.problems.isEmpty {
                 Log.warning("\(archive.name.visible) holds no videos")
             }
             return found

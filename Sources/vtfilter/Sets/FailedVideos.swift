@@ -35,10 +35,20 @@ enum FailedVideos {
             let text = try InputFile.read(path, limit: 1 << 30)
             rows.formUnion(String(decoding: text, as: UTF8.self).split(separator: "\n").dropFirst())
         }
-        let failed = rows.filter { row in !finished.contains { row.hasPrefix($0 + ",") } }
+        let failed = rows.filter { !finished.contains(firstCell(of: $0)) }
         try NewFile.write(
             header + failed.sorted().map { $0 + "\n" }.joined(),
             to: path(folder, Shard.whole.description))
+    }
+
+    /// The first cell of a row, with its quotes: what `CSVText.cell` wrote.
+    private static func firstCell(of row: Substring) -> String {
+        var (end, isOpen) = (row.startIndex, false)
+        while end < row.endIndex, isOpen || row[end] != "," {
+            if row[end] == "\"" { isOpen.toggle() }
+            end = row.index(after: end)
+        }
+        return String(row[..<end])
     }
 
     /// The file of a part, `i/n`, or of all.
