@@ -319,10 +319,14 @@ filter-check: library
 	@rm -f .build-library/not-tested; \
 	$(MAKE) --no-print-directory filter-test || [ -f .build-library/not-tested ]
 
-# The Python package with the library from here, beside vtfilter and those that read its latents.
+# The Python package as pip installs it, with the library from here, beside vtfilter and those that read its
+# latents. The tests are found where the package's source is not.
 python-check: library build .build-train/python-ready
-	VIDTWIN_LIBRARY="$$PWD/$(STAGE)/lib/libvidtwin.so.1" VTFILTER="$$PWD/$(BUILD)/vtfilter" PYTHONPATH=python \
-	  .build-train/bin/python -W ignore -m unittest discover -s python/tests -t python
+	rm -rf .build-train/package && mkdir -p .build-train/package && ln -sfn ../../python/tests .build-train/package/tests
+	.build-train/bin/python -m pip install --quiet --no-deps --target .build-train/package ./python
+	VTFILTER="$$PWD/$(BUILD)/vtfilter" PYTHONPATH="$$PWD/.build-train/package" \
+	  .build-train/bin/python -W ignore -m unittest discover \
+	  -s .build-train/package/tests -t .build-train/package
 
 # The package for other systems than this: libvidtwin with all that it needs inside, and a small oneDNN, which
 # is built from Debian's source package, once. Then in an environment of each Python that is here, and in

@@ -11,7 +11,7 @@ import numpy as np
 
 import vidtwin
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 #: 64x64, a third of a million weights.
 TINY = os.path.join(ROOT, "Tests", "Fixtures", "goldens", "tiny")
 NONSQUARE = os.path.join(ROOT, "Tests", "Fixtures", "goldens", "nonsquare")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a wheel as users do, and runs the tests with it: in a fresh environment of each Python 3.9 to 3.13
+# Installs a wheel as users do, and runs the tests with it: those of the C interface, then in a fresh environment of each Python 3.9 to 3.13
 # that is here; with --bare in minimal roots of Debian with python3 and nothing else (root, debootstrap).
 #
 #   python/wheel/check.sh WHEEL            VTFILTER: what to compare with; TORCH: a site-packages with torch
@@ -30,8 +30,20 @@ run() {
 }
 
 if [ -z "$bare" ]; then
+  # The library itself, as C sees it.
+  prefix=$folder/prefix
+  mkdir -p "$prefix/lib/pkgconfig" "$prefix/include"
+  (cd "$folder" && python3 -m zipfile -e "$wheel" wheel)
+  cp "$folder/wheel/vidtwin/lib/libvidtwin.so.1" "$prefix/lib/" && ln -s libvidtwin.so.1 "$prefix/lib/libvidtwin.so"
+  [ ! -e "$folder/wheel/vidtwin.libs" ] || cp -r "$folder/wheel/vidtwin.libs" "$folder/"
+  cp -r "$folder/wheel/vidtwin/share" "$prefix/share"
+  cp "$checkout/Sources/CVidTwin/include/vidtwin.h" "$prefix/include/"
+  printf '%s\n' 'prefix=${pcfiledir}/../..' 'Name: vidtwin' 'Description: from a wheel' 'Version: 0' \
+    'Libs: -L${prefix}/lib -lvidtwin' 'Cflags: -I${prefix}/include' > "$prefix/lib/pkgconfig/vidtwin.pc"
+  bash "$checkout/Tests/CABI/run.sh" "$prefix" > "$folder/log" 2>&1 || { tail -n 20 "$folder/log" >&2; fail "the C tests failed"; }
+  echo "wheel: $(tail -n 1 "$folder/log")"
   tried=0
-  for version in 3.9 3.10 3.11 3.12 3.13; do
+  for version in ${PYTHONS:-3.9 3.10 3.11 3.12 3.13}; do
     python=
     for each in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
       if "$each" -c 'import ctypes, venv' 2> /dev/null; then python=$each; fi
