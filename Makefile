@@ -45,6 +45,7 @@ RECIPES_PACKAGES := $(SETS_PACKAGES) gstreamer1.0-libav gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-good gstreamer1.0-tools
 SLURM_PACKAGES := libpmix2 munge slurm-client slurmctld slurmd
 BARE_PACKAGES := debootstrap
+DEB_PACKAGES := dpkg-dev
 FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 WHEEL_PACKAGES := cmake gcc libc6-dev ninja-build patch python3-venv
@@ -54,7 +55,7 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 	sanitize fuzz fuzz-short failures soak debug-build lint format readme examples bench bench-train \
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
 	filter-check sets-check sets-check-slow recipes \
-	recipes-slow bench-storage installable install uninstall install-check install-bare \
+	recipes-slow bench-storage installable install uninstall install-check install-bare deb deb-check \
 	python-check wheel wheel-check wheel-bare clean
 
 help:
@@ -74,6 +75,7 @@ help:
 	@echo "make installable   builds what the next copies, for a user before root installs"
 	@echo "make install   to PREFIX ($(PREFIX)), under DESTDIR if set; install-frei0r, install-mpi"
 	@echo "make uninstall   removes what these put there"
+	@echo "make deb       Debian packages of all that, in .build-deb/packages; deb-check tries them"
 	@echo "make bench-train   a batch of training beside PyTorch (10 minutes)"
 	@echo "make bench     vtfilter beside PyTorch, OpenVINO and ONNX Runtime (15 minutes, 8 GB)"
 	@echo "make deps      install the Debian packages that are missing"
@@ -140,7 +142,7 @@ check: lint build readme examples train-check python-check mpi-check sets-check 
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
-check-slow: debug-build sanitize install-bare wheel-check wheel-bare
+check-slow: debug-build sanitize install-bare deb-check wheel-check wheel-bare
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
 	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow recipes-slow
 
@@ -470,6 +472,20 @@ uninstall:
 	  [ ! -d "$$folder" ] || find "$$folder" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
 	done
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+
+# Debian packages of the program, the library, its header and the model, for this system's libav and oneDNN:
+# .build-deb/packages/*.deb. The check is lintian's, and an installation in a minimal Debian.
+DEB := .build-deb
+deb: installable
+	@$(call install_missing,$(DEB_PACKAGES))
+	rm -rf $(DEB)/tree
+	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$PWD/$(DEB)/tree" \
+	  LIBDIR="/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
+	bash .packaging/deb $(DEB)/tree $(DEB)/packages $(VERSION) $(API_MAJOR).$(API_MINOR)
+
+deb-check: deb build test-deps
+	@$(call install_missing,$(BARE_PACKAGES) lintian)
+	bash .ci/deb $(DEB)/packages $(BUILD)/vtfilter
 
 # What a new user does, in a copy of this checkout whose path has blanks: see .ci/install. install-bare is
 # the README's Start in a minimal Debian (root, debootstrap).

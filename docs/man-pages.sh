@@ -17,6 +17,10 @@ for page in "$made"/*.1; do
   name=$(basename "$page" .1)
   awk -v statuses="$statuses" -v source="${SOURCE:-}" '
     /^\.Dt / { sub(/VTFILTER\./, "VTFILTER-"); print; next }
+    # A name without blanks is what whatis and apropos find.
+    /^\.Nm "vtfilter / { name = $0; sub(/vtfilter /, "vtfilter-"); gsub(/"/, ""); print; next }
+    /^\.Nd "[^"]*"$/ { gsub(/"/, "") }
+    /^\.Nm$/ && name { print name; next }
     /^\.Os/ { print ".Os vtfilter " source; next }
     /^\.Xr / { sub(/vtfilter\./, "vtfilter-"); print; next }
     /^\.Sh DESCRIPTION/ { described = 1 }
