@@ -165,6 +165,19 @@ struct TrainTests {
         #expect(other.status == 4, "\(other.errors)")
     }
 
+    @Test func `a run is called after its first file, whatever that is called`() throws {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun("flat", seed: 3, accumulate: 1, in: folder)
+        let command = run.command.replacing(run.configuration, with: "'my own + run.yaml'")
+        let result = Shell.run(
+            "cp \(run.configuration) 'my own + run.yaml' && \(command) -q --steps 1 --no-tensorboard "
+                + "model.params.loss_config.params.perceptual_weight=0 > words && ls logs",
+            in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.text.hasSuffix("_my own + run"), "\(result.text)")
+    }
+
     /// OpenMP's threads spin when they have nothing to do, and take a core from decoding.
     @Test func `no threads but ours compute`() throws {
         let folder = Fixtures.temporaryFolder()

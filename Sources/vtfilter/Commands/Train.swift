@@ -253,7 +253,8 @@ struct Train: ParsableCommand {
 
     private func options(_ settings: TrainingSettings) -> RunOptions {
         var options = RunOptions()
-        let file = settings.place.split(separator: " ").first.map(String.init) ?? "run"
+        // A run goes by its first file; one that goes on has none of them here.
+        let file = files.first { !isKey($0) } ?? settings.place
         let base = file.split(separator: "/").last.map(String.init) ?? "run"
         let stem = base.split(separator: ".").dropLast().joined(separator: ".")
         (options.logs, options.name) = (logdir, name ?? (stem.isEmpty ? base : stem))
