@@ -148,8 +148,8 @@ static void models(const char *folder) {
 static void identity(const char *folder) {
     char copy[] = "/tmp/vidtwin-identity-XXXXXX", command[8192], checkpoint[64];
     CHECK(mkdtemp(copy));
-    snprintf(command, sizeof command, "cp '%s'/* %s && sha256sum < %s/model.safetensors", folder, copy, copy);
-    FILE *pipe = popen(command, "r");
+    CHECK(!setenv("FROM", folder, 1) && !setenv("INTO", copy, 1)); /* whatever is in their names */
+    FILE *pipe = popen("cp \"$FROM\"/* \"$INTO\" && sha256sum < \"$INTO/model.safetensors\"", "r");
     char expected[65];
     CHECK(pipe && fread(expected, 1, 64, pipe) == 64 && !pclose(pipe));
     expected[64] = 0;
