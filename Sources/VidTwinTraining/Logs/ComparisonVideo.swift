@@ -29,7 +29,7 @@ package enum ComparisonVideo {
                 for y in 0..<H {
                     for side in values {
                         let row = (frame * H + y) * W * 3
-                        for value in side[row..<row + W * 3] { bytes.append(level(value)) }
+                        for value in side[row..<row + W * 3] { bytes.append(shownSample(value)) }
                     }
                 }
                 try writer.write(
@@ -42,10 +42,5 @@ package enum ComparisonVideo {
             writer.abandon()
             throw error
         }
-    }
-
-    private static func level(_ value: Float) -> UInt8 {
-        let unit = (value + 1) / 2
-        return unit > 0 ? UInt8((min(unit, 1) * 255).rounded()) : 0
     }
 }

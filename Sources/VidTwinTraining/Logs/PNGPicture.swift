@@ -25,10 +25,7 @@ package struct PNGPicture: Sendable {
             let left = gap + frame % columns * (W + gap)
             for y in 0..<H {
                 let (from, to) = ((frame * H + y) * W * 3, (top + y) * line + 3 * left)
-                for i in 0..<3 * W {
-                    let value = (values[from + i] + 1) / 2
-                    pixels[to + i] = value > 0 ? UInt8((min(value, 1) * 255).rounded()) : 0
-                }
+                for i in 0..<3 * W { pixels[to + i] = shownSample(values[from + i]) }
             }
         }
         bytes = try PNGEncoder.encode(

@@ -23,22 +23,10 @@ package struct RunFolder: Sendable {
     package static func make(
         in logs: String, name: String, configuration: String, fill: (RunFolder) throws -> Void
     ) throws -> RunFolder {
-        func failure(_ path: String) -> CheckpointError {
-            .unwritable(path: path, problem: String(cString: strerror(errno)))
-        }
         try makeFolders(logs)
         let start = timeStamp()
         let hidden = "\(logs)/.\(start)_\(name).\(getpid()).tmp"
-        // A folder is held while it is made, so that no other run takes it for a killed one's; the one
-        // above is, until that holds.
-        let above = hold(logs)
-        removeUnmade(in: logs, name: name)
-        guard hidden.withPathBytes({ mkdir($0, 0o777) }) == 0 else {
-            if above >= 0 { close(above) }
-            throw failure(hidden)
-        }
-        let held = hold(hidden)
-        if above >= 0 { close(above) }
+        let held = try begin(hidden, in: logs, name: name)
         defer { if held >= 0 { close(held) } }
         var isDone = false
         defer { if !isDone { remove(hidden) } }
@@ -62,6 +50,20 @@ package struct RunFolder: Sendable {
         }
     }
 
+    /// Makes a hidden folder and holds it, so that no other run takes it for a killed one's while it is
+    /// filled; the folder above is held until that holds.
+    private static func begin(_ hidden: String, in logs: String, name: String) throws -> Int32 {
+        let above = hold(logs)
+        defer { if above >= 0 { close(above) } }
+        removeUnmade(in: logs, name: name)
+        guard hidden.withPathBytes({ mkdir($0, 0o777) }) == 0 else { throw failure(hidden) }
+        return hold(hidden)
+    }
+
+    private static func failure(_ path: String) -> CheckpointError {
+        .unwritable(path: path, problem: String(cString: strerror(errno)))
+    }
+
     /// Waits for a folder's lock, which ends with the descriptor that is given; -1 where there is none.
     private static func hold(_ path: String) -> Int32 {
         let folder = path.withPathBytes { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
@@ -77,8 +79,7 @@ package struct RunFolder: Sendable {
         for part in path.split(separator: "/") {
             made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
             if made.withPathBytes({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
-                throw CheckpointError.unwritable(
-                    path: made, problem: String(cString: strerror(errno)))
+                throw failure(made)
             }
         }
     }

@@ -24,10 +24,7 @@ struct ClipFilm {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(chosen.count * count)
         for t in chosen {
-            for value in values[t * count..<(t + 1) * count] {
-                let level = (value + 1) / 2 * 255
-                bytes.append(level > 0 ? UInt8(min(level, 255).rounded()) : 0)
-            }
+            bytes += values[t * count..<(t + 1) * count].lazy.map(shownSample)
         }
         (self.name, frames, width, height) = (name, chosen.count, W, H)
         jpeg = try JPEGEncoder.encode(
