@@ -173,6 +173,14 @@ struct InputOpener {
         return bad("expected a readable \(format) header, found an invalid one")
     }
 
+    /// Whether a decoder tells of damage on the frame alone, when it has gone over all of it.
+    ///
+    /// With a thread a frame, libavcodec before 6.1 may hand such a frame out before that: the same
+    /// file is then whole at one time and damaged at another. A thread a slice waits for the frame.
+    private func coversDamageUp(_ codec: AVCodecID) -> Bool {
+        codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_MPEG4 || codec == AV_CODEC_ID_H263
+    }
+
     private func openDecoder(
         _ codec: UnsafePointer<AVCodec>, _ stream: UnsafeMutablePointer<AVStream>
     ) throws(VideoIOError) -> UnsafeMutablePointer<AVCodecContext> {
@@ -181,6 +189,7 @@ struct InputOpener {
         var code = avcodec_parameters_to_context(open, stream.pointee.codecpar)
         open.pointee.pkt_timebase = stream.pointee.time_base
         open.pointee.thread_count = 2
+        if coversDamageUp(codec.pointee.id) { open.pointee.thread_type = FF_THREAD_SLICE }
         open.pointee.max_pixels =
             Int64(PictureSize.maximumSide) * Int64(PictureSize.maximumSide)
         if code >= 0 { code = avcodec_open2(open, codec, nil) }
