@@ -8,6 +8,10 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// What multiplies matrices: oneDNN, and OpenBLAS where it is found at run time;
+// `VIDTWIN_PRODUCTS=openblas swift build` makes a program without oneDNN.
+let hasOneDNN = Context.environment["VIDTWIN_PRODUCTS"] != "openblas"
+
 let package = Package(
     name: "vidtwin",
     products: [
@@ -49,8 +53,10 @@ let package = Package(
         // The core.
         .target(name: "CVidTwinKernels"),
         .target(
-            name: "VidTwinKernels", dependencies: ["CVidTwinKernels", "CDNNL", "ForkSafety"],
-            swiftSettings: strict),
+            name: "VidTwinKernels",
+            dependencies: ["CVidTwinKernels", "ForkSafety"] + (hasOneDNN ? ["CDNNL"] : []),
+            exclude: hasOneDNN ? [] : ["OneDNN"],
+            swiftSettings: strict + (hasOneDNN ? [] : [.define("WITHOUT_ONEDNN")])),
         // File formats of arrays, and nothing that knows a model.
         .target(
             name: "TensorFiles",

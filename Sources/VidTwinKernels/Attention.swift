@@ -147,8 +147,7 @@ package func attendsInBFloat16(
     let sums = StridedKey(
         m: tokens, n: depth, k: tokens, aStride: tokens, bStride: stride, cStride: outStride,
         transposed: false)
-    let library = ProductLibrary.shared
-    return (try? library.strided(scores)) != nil && (try? library.strided(sums)) != nil
+    return Products.library.hasNarrow(scores) && Products.library.hasNarrow(sums)
 }
 
 private func attentionScale(_ depth: Int) -> Float { 1 / Float(depth).squareRoot() }

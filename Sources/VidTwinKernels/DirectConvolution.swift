@@ -1,7 +1,4 @@
-import CDNNL
-import ForkSafety
-
-/// A convolution of channels-last pictures or clips, for oneDNN's own primitives.
+/// A convolution of channels-last pictures or clips, for a library's own code.
 package struct ConvolutionShape: Hashable, Sendable {
     /// Pictures or clips that are computed together.
     package var count: Int
@@ -42,202 +39,32 @@ package enum ConvolutionProduct: Hashable, Sendable {
 }
 
 /// A compiled convolution; runs on the calling thread, on several at once.
-package final class DirectConvolution: @unchecked Sendable {
-    private let engine: dnnl_engine_t
-    private let primitive: dnnl_primitive_t
-    private let source, destination, weights, scratch: ProductLayout
-    private let shape: ConvolutionShape
-    private let hasBias: Bool
+package protocol DirectConvolution: AnyObject, Sendable {
     /// Bytes that the weights, or their gradient, take in the library's layout.
-    package var weightBytes: Int { weights.byteCount }
+    var weightBytes: Int { get }
 
-    private struct Key: Hashable {
-        let shape: ConvolutionShape
-        let product: ConvolutionProduct
-    }
-    private static let compiled = Guarded<[Key: Compiled]>.ofProcess([:])
-    private enum Compiled: @unchecked Sendable {
-        case done(DirectConvolution)
-        case none
-    }
-
-    /// The compiled product, or nil where the library has no fast one for this CPU and shape.
-    package static func of(
-        _ shape: ConvolutionShape, _ product: ConvolutionProduct
-    ) -> DirectConvolution? {
-        let key = Key(shape: shape, product: product)
-        func known() -> Compiled? { compiled.withLock { $0[key] } }
-        if known() == nil {
-            ProductThreads.useOne()
-            let made = (try? DirectConvolution(shape, product)).map { Compiled.done($0) }
-            // Whoever was first stays: packed weights know a product by its identity.
-            compiled.withLock { all in
-                if all[key] == nil { all[key] = made ?? Compiled.none }
-            }
-        }
-        if case .done(let product)? = known() { return product } else { return nil }
-    }
-
-    private init(_ shape: ConvolutionShape, _ product: ConvolutionProduct) throws {
-        self.shape = shape
-        let narrow: ProductElement = shape.isNarrow ? .bfloat16 : .float32
-        let engine = try ProductLibrary.shared.sharedEngine()
-        self.engine = engine
-        let isWeights = product == .backwardWeights
-        let isData = product == .backwardData
-        func activations(_ channels: Int, _ sizes: [Int], _ element: ProductElement) throws
-            -> ProductLayout
-        {
-            // Logical order: batch, channels, sizes; in memory the channels are last.
-            var steps = [Int](repeating: 1, count: sizes.count + 2)
-            var step = channels
-            for axis in sizes.indices.reversed() {
-                steps[axis + 2] = step
-                step *= sizes[axis]
-            }
-            steps[0] = step
-            return try ProductLayout.plain(
-                [shape.count, channels] + sizes, element, strides: steps)
-        }
-        // What is multiplied is narrow, what comes out is float32.
-        source = try activations(shape.channels, shape.input, isData ? .float32 : narrow)
-        destination = try activations(
-            shape.outputs, shape.output, isData || isWeights ? narrow : .float32)
-        let any = try ProductLayout.any(
-            [shape.outputs, shape.channels] + shape.kernel, isWeights ? .float32 : narrow)
-        let bias = try ProductLayout.plain([shape.outputs], .float32)
-        let (strides, left) = (shape.stride.map { Int64($0) }, shape.padding.map { Int64($0) })
-        let right = DirectConvolution.right(shape)
-        func describe(
-            _ made: inout dnnl_primitive_desc_t?, _ kind: dnnl_prop_kind_t,
-            _ attributes: dnnl_primitive_attr_t?
-        ) throws {
-            let from = try activations(shape.channels, shape.input, narrow)
-            let weights = try ProductLayout.any(
-                [shape.outputs, shape.channels] + shape.kernel, narrow)
-            let to = try activations(
-                shape.outputs, shape.output, kind == dnnl_forward_inference ? .float32 : narrow)
-            var withBias = false
-            if case .forward(true, _) = product { withBias = true }
-            try check(
-                vt_convolution(
-                    &made, engine, kind, from.description, weights.description,
-                    withBias ? bias.description : nil, to.description, strides, left, right,
-                    attributes), "choosing a convolution")
-        }
-        var description: dnnl_primitive_desc_t?
-        var attributes: dnnl_primitive_attr_t?
-        try check(dnnl_primitive_attr_create(&attributes), "convolution attributes")
-        defer { dnnl_primitive_attr_destroy(attributes) }
-        try check(
-            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
-            "convolution attributes")
-        switch product {
-        case .forward(let bias, let relu):
-            hasBias = bias
-            if relu {
-                var operations: dnnl_post_ops_t?
-                try check(dnnl_post_ops_create(&operations), "convolution attributes")
-                defer { dnnl_post_ops_destroy(operations) }
-                try check(vt_post_op(operations, dnnl_eltwise_relu, 0), "ReLU")
-                try check(
-                    dnnl_primitive_attr_set_post_ops(attributes, operations),
-                    "convolution attributes")
-            }
-            try describe(&description, dnnl_forward_inference, attributes)
-        case .backwardData, .backwardWeights:
-            hasBias = false
-            var forward: dnnl_primitive_desc_t?
-            try describe(&forward, dnnl_forward_training, nil)
-            defer { dnnl_primitive_desc_destroy(forward) }
-            let (source, destination) = (source.description, destination.description)
-            try check(
-                isData
-                    ? vt_convolution_data(
-                        &description, engine, source, any.description, destination, strides, left,
-                        right, forward, attributes)
-                    : vt_convolution_weights(
-                        &description, engine, source, any.description, destination, strides, left,
-                        right, forward, attributes), "choosing a convolution's way back")
-        }
-        defer { dnnl_primitive_desc_destroy(description) }
-        var name: UnsafePointer<CChar>?
-        try check(
-            dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name),
-            "naming a convolution")
-        if name.map({ String(cString: $0) })?.contains("ref") ?? true {
-            throw ProductError.library("no fast convolution")
-        }
-        let which = isWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md
-        weights = try ProductLayout.of(description, which)
-        scratch = try ProductLayout.of(description, dnnl_query_scratchpad_md)
-        var primitive: dnnl_primitive_t?
-        try check(dnnl_primitive_create(&primitive, description), "compiling a convolution")
-        guard let primitive else { throw ProductError.library("oneDNN gave no convolution") }
-        self.primitive = primitive
-    }
-
-    /// The padding at the ends that gives the output its size.
-    private static func right(_ shape: ConvolutionShape) -> [Int64] {
-        shape.input.indices.map {
-            Int64(
-                (shape.output[$0] - 1) * shape.stride[$0] + shape.kernel[$0] - shape.input[$0]
-                    - shape.padding[$0])
-        }
-    }
-
-    deinit { dnnl_primitive_destroy(primitive) }
-
-    /// The weights `[O, I, k…]`, row-major, in the layout of this product; nil where there is no memory.
-    package func pack(_ rows: UnsafePointer<Float>) throws -> AlignedBuffer {
-        guard let buffer = AlignedBuffer(count: (weights.byteCount + 3) / 4) else {
-            throw ProductError.memory(what: "a convolution's weights", bytes: weights.byteCount)
-        }
-        let plain = try ProductLayout.plain(
-            [shape.outputs, shape.channels] + shape.kernel, .float32)
-        try ProductLibrary.shared.pack(rows, plain, into: buffer.pointer, as: weights)
-        return buffer
-    }
+    /// The weights `[O, I, k…]`, row-major, in the layout of this product.
+    ///
+    /// - Throws: `ProductError`.
+    func pack(_ rows: UnsafePointer<Float>) throws -> AlignedBuffer
 
     /// A gradient in the layout of this product as `[O, I, k…]`, row-major.
-    package func unpack(
-        _ gradient: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>
-    ) throws {
-        let plain = try ProductLayout.plain(
-            [shape.outputs, shape.channels] + shape.kernel, .float32)
-        try ProductLibrary.shared.pack(gradient, weights, into: rows, as: plain)
-    }
+    ///
+    /// - Throws: `ProductError`.
+    func unpack(_ gradient: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>) throws
 
     /// Runs on `shape.count` pictures: `input` and `output` are x and y (or dx and dy, or x and dy),
     /// in the element that the product wants; `weights` are packed ones, or their gradient, written.
     /// Lack of memory is noted as the task's failure.
-    package func run(
+    func run(
         input: UnsafeMutableRawPointer, weights packed: UnsafeMutableRawPointer,
-        bias: UnsafePointer<Float>? = nil, output: UnsafeMutableRawPointer,
-        _ product: ConvolutionProduct, _ workspace: Workspace
-    ) {
-        workspace.operations += shape.operations
-        let (isWeights, isData) = (product == .backwardWeights, product == .backwardData)
-        var arguments: [(Int32, ProductLayout, UnsafeMutableRawPointer)] = [
-            (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source, input),
-            (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights, packed),
-            (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination, output),
-        ]
-        if hasBias, let bias, let layout = try? ProductLayout.plain([shape.outputs], .float32) {
-            arguments.append((DNNL_ARG_BIAS, layout, UnsafeMutableRawPointer(mutating: bias)))
-        }
-        let bytes = scratch.byteCount
-        if bytes > 0 {
-            guard let pad = workspace.floatsIfAny(.library, (bytes + 3) / 4) else {
-                let error = ProductError.memory(what: "a convolution's scratch", bytes: bytes)
-                return TaskFailure.note(error)
-            }
-            arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
-        }
-        do {
-            try HeldSignals.during { try execute(primitive, engine, arguments) }
-        } catch {
-            TaskFailure.note(error)
-        }
-    }
+        bias: UnsafePointer<Float>?, output: UnsafeMutableRawPointer,
+        _ product: ConvolutionProduct, _ workspace: Workspace)
+}
+
+/// The product library's convolution, or nil where it has no fast one for this CPU and shape.
+package func directConvolution(
+    _ shape: ConvolutionShape, _ product: ConvolutionProduct
+) -> (any DirectConvolution)? {
+    Products.library.convolution(shape, product)
 }

@@ -12,36 +12,38 @@ package final class PackedMatrix: Sendable {
         outputs: Int, inputs: Int, rows: UnsafePointer<Float>, format: WeightFormat = .float32
     ) throws {
         try self.init(
-            outputs: outputs, inputs: inputs, rows: rows, format: format,
-            layout: try ProductLayout.plain([outputs, inputs], .float32))
+            outputs: outputs, inputs: inputs, rows: rows, format: format, transposed: false)
     }
 
-    /// Packs `rows`, which lie as `plain` says.
+    /// Packs `rows`, which lie the other way round when `transposed`.
     private init(
         outputs: Int, inputs: Int, rows: UnsafePointer<Float>, format: WeightFormat,
-        layout plain: ProductLayout
+        transposed: Bool
     ) throws {
         (self.outputs, self.inputs, self.format) = (outputs, inputs, format)
-        let (library, count) = (ProductLibrary.shared, outputs * inputs)
+        let (library, count) = (Products.library, outputs * inputs)
         let shape = PackedMatrix.shape(outputs: outputs, inputs: inputs, format)
-        let layout = try library.layout(shape)
+        let bytes = try library.packedBytes(shape)
+        func pack(into packed: AlignedBuffer) throws {
+            try library.pack(
+                rows, .float32, transposed: transposed, into: packed.pointer, shape)
+        }
         switch format {
         case .float32:
-            buffer = try PackedMatrix.memory(layout.byteCount)
+            buffer = try PackedMatrix.memory(bytes)
             (scales, sums) = (nil, nil)
-            try library.pack(rows, plain, into: buffer.pointer, as: layout)
+            try pack(into: buffer)
         case .bfloat16 where ProductSupport.multipliesBFloat16:
-            buffer = try PackedMatrix.memory(layout.byteCount)
+            buffer = try PackedMatrix.memory(bytes)
             (scales, sums) = (nil, nil)
-            try library.pack(rows, plain, into: buffer.pointer, as: layout)
+            try pack(into: buffer)
         case .bfloat16:
             // The order of float32's layout, each element cut to half its size.
-            let wide = try PackedMatrix.memory(layout.byteCount)
-            try library.pack(rows, plain, into: wide.pointer, as: layout)
-            buffer = try PackedMatrix.memory(layout.byteCount / 2)
+            let wide = try PackedMatrix.memory(bytes)
+            try pack(into: wide)
+            buffer = try PackedMatrix.memory(bytes / 2)
             (scales, sums) = (nil, nil)
-            kernels.to_bf16(
-                wide.pointer, buffer.elements(of: UInt16.self), layout.byteCount / 4)
+            kernels.to_bf16(wide.pointer, buffer.elements(of: UInt16.self), bytes / 4)
         case .int8:
             try PackedMatrix.checkSum(inputs)
             let whole = try PackedMatrix.memory(count)
@@ -54,11 +56,9 @@ package final class PackedMatrix: Sendable {
                     rows + o * inputs, numbers + o * inputs, sums.elements(of: Int32.self) + o,
                     inputs)
             }
-            buffer = try PackedMatrix.memory(layout.byteCount)
+            buffer = try PackedMatrix.memory(bytes)
             (self.scales, self.sums) = (scales, sums)
-            try library.pack(
-                numbers, try ProductLayout.plain([outputs, inputs], .signed8),
-                into: buffer.pointer, as: layout)
+            try library.pack(numbers, .signed8, transposed: false, into: buffer.pointer, shape)
         }
     }
 
@@ -70,9 +70,8 @@ package final class PackedMatrix: Sendable {
         transposing rows: UnsafePointer<Float>, outputs: Int, inputs: Int, format: WeightFormat
     ) throws {
         precondition(format != .int8, "whole numbers have no way back")
-        let turned = try ProductLayout.plain([inputs, outputs], .float32, strides: [1, inputs])
         try self.init(
-            outputs: inputs, inputs: outputs, rows: rows, format: format, layout: turned)
+            outputs: inputs, inputs: outputs, rows: rows, format: format, transposed: true)
     }
 
     /// Packs bfloat16 `rows`, which are `[outputs, inputs]` in row-major order and not kept; the bits
@@ -89,13 +88,10 @@ package final class PackedMatrix: Sendable {
                 outputs: outputs, inputs: inputs, rows: wide.pointer, format: .bfloat16)
             return
         }
-        let library = ProductLibrary.shared
-        let layout = try library.layout(
-            PackedMatrix.shape(outputs: outputs, inputs: inputs, .bfloat16))
-        let buffer = try PackedMatrix.memory(layout.byteCount)
-        try library.pack(
-            rows, try ProductLayout.plain([outputs, inputs], .bfloat16), into: buffer.pointer,
-            as: layout)
+        let shape = PackedMatrix.shape(outputs: outputs, inputs: inputs, .bfloat16)
+        let buffer = try PackedMatrix.memory(Products.library.packedBytes(shape))
+        try Products.library.pack(
+            rows, .bfloat16, transposed: false, into: buffer.pointer, shape)
         self.init(outputs, inputs, .bfloat16, buffer, scales: nil, sums: nil)
     }
 
@@ -105,10 +101,8 @@ package final class PackedMatrix: Sendable {
         outputs: Int, inputs: Int, numbers: UnsafePointer<Int8>, scales steps: UnsafePointer<Float>
     ) throws {
         try PackedMatrix.checkSum(inputs)
-        let library = ProductLibrary.shared
-        let layout = try library.layout(
-            PackedMatrix.shape(outputs: outputs, inputs: inputs, .int8))
-        let buffer = try PackedMatrix.memory(layout.byteCount)
+        let shape = PackedMatrix.shape(outputs: outputs, inputs: inputs, .int8)
+        let buffer = try PackedMatrix.memory(Products.library.packedBytes(shape))
         let scales = try PackedMatrix.memory(4 * outputs)
         let sums = try PackedMatrix.memory(4 * outputs)
         for o in 0..<outputs {
@@ -117,9 +111,8 @@ package final class PackedMatrix: Sendable {
             for i in o * inputs..<(o + 1) * inputs { sum &+= Int32(numbers[i]) }
             sums.elements(of: Int32.self)[o] = sum
         }
-        try library.pack(
-            numbers, try ProductLayout.plain([outputs, inputs], .signed8), into: buffer.pointer,
-            as: layout)
+        try Products.library.pack(
+            numbers, .signed8, transposed: false, into: buffer.pointer, shape)
         self.init(outputs, inputs, .int8, buffer, scales: scales, sums: sums)
     }
 

@@ -1,5 +1,4 @@
 package import CVidTwinKernels
-import CDNNL
 
 /// What a product applies to its result, element by element.
 package enum Activation: Hashable, Sendable {
@@ -151,7 +150,7 @@ private func run(
         destination: destination, bias: bias != nil, activation: activation)
     do {
         try withExtendedLifetime(weights) {
-            try ProductLibrary.shared.product(key).run(x, w, bias, y, workspace)
+            try Products.library.multiply(key, x, w, bias: bias, into: y, workspace)
         }
     } catch {
         // Shapes were accepted when the weights were packed: what is left is lack of memory.
@@ -168,12 +167,14 @@ package func matrixProduct(
     transposedA: Bool = false, _ b: UnsafePointer<Float>, _ bStride: Int, transposed: Bool,
     into c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
 ) {
-    let status = dnnl_sgemm(
-        CChar(UInt8(ascii: transposedA ? "T" : "N")), CChar(UInt8(ascii: transposed ? "T" : "N")),
-        Int64(m), Int64(n), Int64(k), 1, a, Int64(aStride), b, Int64(bStride), adding ? 1 : 0, c,
-        Int64(cStride))
-    precondition(status != dnnl_invalid_arguments, "dnnl_sgemm [\(m), \(k)] x [\(k), \(n)]")
-    do { try check(status, "a matrix product") } catch { TaskFailure.note(error) }
+    let key = StridedKey(
+        m: m, n: n, k: k, aStride: aStride, bStride: bStride, cStride: cStride,
+        transposedA: transposedA, transposed: transposed)
+    do {
+        try Products.library.multiply(key, a, b, into: c, adding: adding)
+    } catch {
+        TaskFailure.note(error)
+    }
 }
 
 /// The same of bfloat16, with float32 sums.
@@ -188,7 +189,7 @@ package func matrixProduct(
         m: m, n: n, k: k, aStride: aStride, bStride: bStride, cStride: cStride,
         transposedA: transposedA, transposed: transposed)
     do {
-        try ProductLibrary.shared.strided(key).run(a, b, nil, c, workspace)
+        try Products.library.multiply(key, a, b, into: c, workspace)
     } catch {
         TaskFailure.note(error)
     }

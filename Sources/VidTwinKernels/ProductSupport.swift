@@ -1,5 +1,3 @@
-import CDNNL
-
 /// The form in which the weights of a product are held, and its activations are multiplied.
 package enum WeightFormat: String, Sendable, CaseIterable {
     case float32, bfloat16
@@ -7,46 +5,24 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     case int8
 }
 
-/// What this CPU's products can do, as oneDNN sees it (`ONEDNN_MAX_CPU_ISA` caps that).
+/// What the products' library can do on this CPU (`ONEDNN_MAX_CPU_ISA`, `OPENBLAS_CORETYPE` cap that).
 package enum ProductSupport {
-    private static let isa = dnnl_get_effective_cpu_isa().rawValue
+    /// Products of bfloat16, if need be by way of float32; elsewhere weights are widened.
+    package static let multipliesBFloat16 = Products.library.multipliesBFloat16
 
-    private static func has(_ level: dnnl_cpu_isa_t) -> Bool {
-        isa & level.rawValue == level.rawValue
-    }
+    /// There are instructions for bfloat16: twice the rate of float32.
+    package static let hasBFloat16 = Products.library.hasBFloat16
 
-    /// oneDNN multiplies bfloat16, if need be by way of float32; elsewhere weights are widened.
-    package static let multipliesBFloat16 =
-        has(dnnl_cpu_isa_avx512_core) && ProductLibrary.shared.isRightInBFloat16()
+    /// There are instructions that sum four products of bytes in 32 bits.
+    package static let hasVNNI = Products.library.hasVNNI
 
-    /// The CPU has instructions for bfloat16: twice the rate of float32.
-    package static let hasBFloat16 = has(dnnl_cpu_isa_avx512_core_bf16) && multipliesBFloat16
+    /// The largest value of a quantised activation. Without those instructions oneDNN sums pairs in 16
+    /// bits, which hold two products of 127 by 127, not of 255 by 127.
+    package static let activationLevels = Products.library.activationLevels
 
-    /// The CPU sums four products of bytes in 32 bits. Without that, pairs are summed in 16 bits,
-    /// which hold two products of 127 by 127, not of 255 by 127.
-    package static let hasVNNI = has(dnnl_cpu_isa_avx512_core_vnni)
+    /// The library that is loaded, and its version: "oneDNN 2.6.3".
+    package static var title: String { Products.library.title }
 
-    /// The largest value of a quantised activation.
-    package static let activationLevels: Int32 = hasVNNI ? 255 : 127
-
-    /// The version of the library that is loaded.
-    package static var version: String {
-        guard let version = dnnl_version()?.pointee else { return "unknown" }
-        return "\(version.major).\(version.minor).\(version.patch)"
-    }
-
-    /// The level's name, as oneDNN's own variable has it.
-    package static var name: String {
-        for (level, name) in [
-            (dnnl_cpu_isa_avx512_core_amx, "AVX512_CORE_AMX"),
-            (dnnl_cpu_isa_avx512_core_bf16, "AVX512_CORE_BF16"),
-            (dnnl_cpu_isa_avx512_core_vnni, "AVX512_CORE_VNNI"),
-            (dnnl_cpu_isa_avx512_core, "AVX512_CORE"), (dnnl_cpu_isa_avx2_vnni, "AVX2_VNNI"),
-            (dnnl_cpu_isa_avx2, "AVX2"), (dnnl_cpu_isa_avx, "AVX"),
-            (dnnl_cpu_isa_sse41, "SSE41"),
-        ] where has(level) {
-            return name
-        }
-        return "unknown"
-    }
+    /// The level's name, as the library's own variable has it.
+    package static var name: String { Products.library.level }
 }

@@ -43,7 +43,7 @@ package final class Workspace {
         case operand
         /// Weights on their way from a narrow form.
         case widened
-        /// oneDNN's own.
+        /// The product library's own.
         case library
     }
 
@@ -56,6 +56,8 @@ package final class Workspace {
     private var since: UInt64 = 0
 
     private let reserve: MemoryReserve?
+    /// What the product library keeps from call to call.
+    var library: AnyObject?
 
     /// - Parameter reserve: what its memory comes out of.
     package init(_ reserve: MemoryReserve? = nil) { self.reserve = reserve }

@@ -22,7 +22,9 @@ let levels = CPULevel.available.map { level in
     @Test func `this machine runs the baseline and says what else`() {
         #expect(CPULevel.available.first == .baseline)
         #expect(CPULevel.available.contains(CPULevel.current))
-        print("loops at \(CPULevel.current.rawValue), products at \(ProductSupport.name)")
+        print(
+            "loops at \(CPULevel.current.rawValue), products at \(ProductSupport.name) (\(ProductSupport.title))"
+        )
     }
 
     /// A cap beyond the machine would have other tests pass without what they are meant to run.
@@ -30,7 +32,12 @@ let levels = CPULevel.available.map { level in
         if let cap = getenv("VIDTWIN_CPU").map({ String(cString: $0) }) {
             #expect(CPULevel.current.rawValue == cap)
         }
-        if let cap = getenv("ONEDNN_MAX_CPU_ISA").map({ String(cString: $0) }) {
+        let library = getenv("VIDTWIN_PRODUCTS").map { String(cString: $0) } ?? ""
+        let isOpenBLAS = ProductSupport.title.hasPrefix("OpenBLAS ")
+        if library == "openblas" { #expect(isOpenBLAS) }
+        if library == "onednn" { #expect(ProductSupport.title.hasPrefix("oneDNN ")) }
+        let variable = isOpenBLAS ? "OPENBLAS_CORETYPE" : "ONEDNN_MAX_CPU_ISA"
+        if let cap = getenv(variable).map({ String(cString: $0) }) {
             #expect(ProductSupport.name == cap)
         }
     }

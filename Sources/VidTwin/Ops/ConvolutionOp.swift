@@ -71,9 +71,11 @@ package func convolution(
     if let y = directConvolution(x, weight, bias, window, activation) { return y }
     let matrix = weight.matrix
     let out = Tensor([N] + output + [matrix.outputs], on: x.device)
-    let partition = Partition(rows: out.rows, target: productRows)
-    x.device.parallel(partition.tasks, .convolution) { task, workspace in
-        let rows = partition[task]
+    // Each picture or clip is cut by itself, so that how many there are changes nothing in one.
+    let parts = Partition(rows: output.reduce(1, *), target: productRows)
+    x.device.parallel(N * parts.tasks, .convolution) { task, workspace in
+        let (first, part) = (task / parts.tasks * parts.rows, parts[task % parts.tasks])
+        let rows = first + part.lowerBound..<first + part.upperBound
         var sizes = window.sizes(input, channels: I)
         let columns = workspace.floats(.rows, rows.count * gathered)
         vt_gather(x.pointer, columns, rows.lowerBound, rows.count, &sizes, 0, window.taps)

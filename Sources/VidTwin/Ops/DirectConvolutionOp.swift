@@ -22,7 +22,7 @@ func directConvolution(
         padding: Array(window.padding[first...]),
         isNarrow: values.format == .bfloat16 && ProductSupport.hasBFloat16)
     let product = ConvolutionProduct.forward(bias: bias != nil, relu: activation == .relu)
-    guard let forward = DirectConvolution.of(shape, product) else { return nil }
+    guard let forward = VidTwinKernels.directConvolution(shape, product) else { return nil }
     let out = Tensor([N] + output + [O], on: x.device)
     let packed = values.weights(of: forward)
     x.device.parallel(N, .convolution) { n, workspace in
@@ -50,14 +50,15 @@ private func directLeadBack(
     _ d: Tensor, _ weight: Parameter, _ window: Window, _ shape: ConvolutionShape, like x: Tensor
 ) -> Tensor {
     guard let values = weight.trainable,
-        let back = DirectConvolution.of(shape, .backwardData)
+        let back = VidTwinKernels.directConvolution(shape, .backwardData)
     else { return convolutionLeadBack(d, weight, window, like: x) }
     let (dx, packed) = (Tensor(x.shape, on: x.device), values.weights(of: back))
     let d = d.reshaped([x.dim(0), d.count / x.dim(0)])
     x.device.parallel(x.dim(0), .convolution) { n, workspace in
         withOperand(d, n, 1, shape.isNarrow, .operand, workspace) { operand in
             back.run(
-                input: dx.pointer + n * shape.inputCount, weights: packed.pointer, output: operand,
+                input: dx.pointer + n * shape.inputCount, weights: packed.pointer, bias: nil,
+                output: operand,
                 .backwardData, workspace)
         }
     }
@@ -70,10 +71,10 @@ private func addDirectGradient(
 ) {
     let N = x.dim(0)
     let parts = Partition(rows: N, target: (N + 7) / 8)
-    func product(_ count: Int) -> DirectConvolution? {
+    func product(_ count: Int) -> (any DirectConvolution)? {
         var shape = shape
         shape.count = count
-        return DirectConvolution.of(shape, .backwardWeights)
+        return VidTwinKernels.directConvolution(shape, .backwardWeights)
     }
     let products = Dictionary(
         uniqueKeysWithValues: Set((0..<parts.tasks).map { parts[$0].count }).compactMap {
@@ -94,7 +95,8 @@ private func addDirectGradient(
         withOperand(x, n, count, shape.isNarrow, .operand, workspace) { input in
             withOperand(d, n, count, shape.isNarrow, .hidden, workspace) { output in
                 product.run(
-                    input: input, weights: sums[task].pointer, output: output, .backwardWeights,
+                    input: input, weights: sums[task].pointer, bias: nil, output: output,
+                    .backwardWeights,
                     workspace)
             }
         }

@@ -131,7 +131,9 @@ extension Device {
         }
         switch ended?.failure {
         case .memory: throw ModelError.memory(what: what(), bytes: 0)
-        case .library: throw ModelError.computation("oneDNN failed in the middle of \(what())")
+        case .library:
+            throw ModelError.computation(
+                "\(ProductSupport.title) failed in the middle of \(what())")
         case nil: return try result.get()
         }
     }

@@ -169,7 +169,7 @@ package final class TrainableValues: @unchecked Sendable {
     }
 
     /// The weights of a convolution in its product's layout, made now if they are not there.
-    package func weights(of product: DirectConvolution) -> AlignedBuffer {
+    package func weights(of product: any DirectConvolution) -> AlignedBuffer {
         let key = ObjectIdentifier(product)
         if let packed = convolutions[key] { return packed }
         do {

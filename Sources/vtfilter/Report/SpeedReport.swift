@@ -1,3 +1,5 @@
+import VidTwin
+
 /// What `bench` prints, of a model or of its training: as JSON with these keys and its own, and as
 /// lines.
 protocol SpeedReport: Encodable {
@@ -19,7 +21,9 @@ extension SpeedReport {
     var machineLines: [String] {
         [
             line("machine", "\(machine), \(threads) threads"),
-            line("CPU features", "\(cpuLevel) (loops), \(productLevel) (oneDNN)"),
+            line(
+                "CPU features",
+                "\(cpuLevel) (loops), \(productLevel) (\(Capabilities.productLibrary))"),
         ]
     }
 

@@ -10,7 +10,7 @@ enum VersionReport {
         return """
             \(VTFilter.version)
             media    \(media)
-            products oneDNN \(Capabilities.productVersion), \(Capabilities.productLevel)
+            products \(Capabilities.productLibrary), \(Capabilities.productLevel)
             loops    \(Capabilities.loopLevel)
             CPU      \(Machine.cpuName.visible)
             model    \(model.visible)
