@@ -129,8 +129,10 @@ public final class VidTwinModel: Sendable {
 
     /// What the decoder's last layer takes, and the clips that it makes of it, not clamped: recorded
     /// where the latents are marked, values not checked.
-    package func reconstruct(_ latents: Latents) -> (features: Tensor, clips: Tensor) {
-        let features = parts.decoder.features(decoderInput(latents, .all))
+    package func reconstruct(
+        _ latents: Latents, part: Part = .all
+    ) -> (features: Tensor, clips: Tensor) {
+        let features = parts.decoder.features(decoderInput(latents, part))
         return (features, parts.decoder.pixels(features))
     }
 

@@ -14,11 +14,13 @@ struct PatchBasis {
     /// The `count` strongest directions over the patches `[n, size]` of all clips; those of one clip are
     /// there at a time.
     ///
-    /// They are found by subspace iteration: products of the covariance, and small eigenproblems.
+    /// They are found by subspace iteration: products of the covariance, and small eigenproblems. A patch
+    /// counts as its mirror images do, each an order of its numbers: scenes do not care for sides.
     ///
     /// - Throws: `TrainingError` where there is no LAPACK.
     init(
-        _ clips: [Tensor], count: Int, _ algebra: LinearAlgebra, patches: (Tensor) -> Tensor
+        _ clips: [Tensor], count: Int, _ algebra: LinearAlgebra, mirrors: [[Int]] = [],
+        patches: (Tensor) -> Tensor
     ) throws {
         guard let first = clips.first.map(patches) else {
             throw TrainingError.data("no clip to start from")
@@ -36,7 +38,10 @@ struct PatchBasis {
                 }
             }
         }
-        let mean = sums.map { $0 / n }
+        let orders = [Array(0..<P)] + mirrors
+        let mean = (0..<P).map { i in
+            orders.reduce(0) { $0 + sums[$1[i]] } / (n * Double(orders.count))
+        }
         self.mean = mean
         var covariance = Tensor([P, P], [Float](repeating: 0, count: P * P), on: device)
         for clip in clips {
@@ -51,6 +56,7 @@ struct PatchBasis {
             }
             covariance = combined(1, covariance, Float(1 / n), weightGradient(centred, centred))
         }
+        covariance = PatchBasis.averaged(covariance, over: orders)
         // A few directions more than asked for, so that the last ones settle too.
         let width = min(count + 24, P)
         let random = Philox(seed: 1)
@@ -71,7 +77,27 @@ struct PatchBasis {
         }
         rows = try PatchBasis.orthonormal(rows, algebra, keepsOrder: true)
         directions = Array(rows.prefix(count))
-        deviations = values.prefix(count).map { max($0, 1e-12).squareRoot() }
+        // Not below what a narrow form's pixels lose, lest that be taken for content.
+        let least = (values.first ?? 0) * 2e-5 + 1e-12
+        deviations = values.prefix(count).map { max($0, least).squareRoot() }
+    }
+
+    /// The mean of a matrix `[P, P]` and of what orders of its rows and columns make of it.
+    private static func averaged(_ matrix: Tensor, over orders: [[Int]]) -> Tensor {
+        let P = matrix.dim(0)
+        let out = Tensor([P, P], on: matrix.device)
+        let share = 1 / Float(orders.count)
+        out.withPointer { to in
+            matrix.withPointer { from in
+                matrix.device.parallel(P) { i, _ in
+                    for j in 0..<P {
+                        to[i * P + j] =
+                            orders.reduce(0) { $0 + from[$1[i] * P + $1[j]] } * share
+                    }
+                }
+            }
+        }
+        return out
     }
 
     /// Rows times a symmetric matrix.

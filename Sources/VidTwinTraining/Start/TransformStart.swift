@@ -4,56 +4,86 @@ package import VidTwin
 /// Weights with which a model is a linear transform code before its first step
 /// (`model.params.init: transform`; docs/TRAINING.md).
 ///
-/// The embedding holds the strongest components of the patches. The Q-Former's heads average them over
-/// windows of time, and its MLP hands each query its own eight (`TransformPlan`): units in pairs, whose
+/// The embedding holds the strongest components of the patches. The structure latent has their means over
+/// the clip: the Q-Former averages, and its MLP hands each query its own eight. Units in pairs, whose
 /// difference is the identity, are shut for other queries by a query's tag. The tag travels in the latent
 /// as an offset of one channel, and ReLUs of the structure's way back open that query's places of the
-/// decoder's tokens by it. Dynamics carry what is left of the strongest components when a moment's
-/// neighbourhood is taken away. The last layer is the ridge regression of pixels on tokens.
-/// Every branch of the blocks starts silent behind a small gate, so that training begins gently.
+/// decoder's tokens by it. The dynamics latents have how the first components leave those means
+/// (`TransformPlan`): the encoder's first attention over time finds their ways at a few moments, and pairs
+/// of units gated by the place put each row, and each column, of those maps into a channel of its own, so
+/// that the means over rows and columns which these latents are keep all of it. The decoder's first block
+/// does that backwards. The last layer is the ridge regression of pixels on tokens, such as lack one of
+/// the parts among them.
+///
+/// Narrow forms are what shaped it: keys read one channel each, functionals of tables have the least norm
+/// that does (`LeastNorm`), offsets that ReLUs need go as soon as they can, and a tag is in the company of
+/// the weakest coefficients.
+/// Every branch of the blocks starts behind a small gate, so that training begins gently.
 package struct TransformStart {
     /// Numbers of the construction, chosen by trials: what held at float32, bfloat16 and int8.
     enum Scale {
-        /// Coefficients in the embedding, in deviations.
-        static let embedding = 4.0
+        /// Coefficients in the embedding, in deviations; how much more of those that move, and so much that
+        /// their ways become `visible`.
+        static let embedding = 0.5
+        static let most = 3.0
+        static let visible = 0.6
         /// Gates of blocks.
         static let gate = 0.1
         /// Content of a query beside its tag, whose variance is 1.
-        static let query = 0.04
+        static let query = 0.015
         /// A carried number in the query, and in the decoder's tokens.
         static let slot = 0.12
-        /// Where a carried number is cut off, in its deviations.
+        /// Where a carried number is cut off: the largest one lies here.
         static let limit = 6.0
-        /// The part of carried numbers below `limit`.
-        static let quantile = 0.9999
         /// How far a query's units are shut for others, by difference of tags.
-        static let shut = 1.5
+        static let shut = 2.0
         /// A deviation of the latent, and the tag's offset in deviations.
         static let latent = 0.1
         static let tag = 14.0
         /// Offset of carried numbers before a ReLU.
         static let offset = 6.5
-        /// Constants that keep a token's variance steady.
-        static let constant = 8.0
-        static let constants = 12
-        /// Frames over which a moment's neighbourhood reaches, and a window of the Q-Former.
-        static let neighbourhood = 2.0
-        static let window = 2.2
+        /// Constants that keep a token's variance steady, of the encoder and of the decoder.
+        static let constant = (encoder: 6.0, decoder: 4.0)
+        static let constants = (encoder: 24, decoder: 18)
+        /// Channels that tell places and moments, at least.
+        static let labels = 24
+        /// How far pairs of units reach in dynamics, in units of a way, and what shuts them.
+        static let open = 6.5
+        static let shutting = 15.0
+        /// The part of ways that stays 2 units below `open`.
+        static let wayQuantile = 0.9995
+        /// A way in the encoder's tokens, and what shows the MLP which coefficient's knots a frame has.
+        static let way = 0.6
+        static let turn = 3.0
+        /// How far above 0 such a sign may lie, in units of how far it lies below elsewhere.
+        static let over = 0.4
+        /// Offset of ways on their way back, their size in the decoder's tokens, and the tag of those
+        /// along columns.
+        static let swing = 7.5
+        static let part = 0.32
+        static let side = 18.0
+        /// Ridges of functionals of tables, and of the last layer; the weight of a sum that is to be 0.
+        static let fit = 1e-4
+        static let sum = 30.0
         static let ridge = 1e-5
+        /// What products of bfloat16 lose, as a part of squares.
+        static let rounding = 5e-6
+        /// How much clips without one of their parts count in the last layer.
+        static let parts = 0.1
     }
 
     let c: Configuration
     let algebra: LinearAlgebra
     let basis: PatchBasis
     let plan: TransformPlan
+    let channels: EncoderChannels
+    let tokenChannels: DecoderChannels
+    let windows: TimeWindows
+    /// Coefficients in the embedding, in deviations.
+    var gains: [Double]
     var weights: NamedWeights
     let say: (String) -> Void
 
-    // Encoder: channels of coefficients, of what moves, of time labels, and the rest.
-    let content: [Int]
-    let moving: [Int]
-    let labels: [Int]
-    let spare: [Int]
     /// Tables of places `[S][C]` and moments `[T][C]`.
     let places, moments: [[Double]]
 
@@ -68,9 +98,14 @@ package struct TransformStart {
         var start = try TransformStart(
             configuration, place: place, base: base, clips: clips, say: say)
         start.clearBase()
-        try start.encoder()
-        let samples = try start.samples(clips)
-        try start.bottleneck(samples)
+        let samples = start.samples(clips)
+        for (k, deviation) in samples.moving.enumerated() {
+            start.gains[k] *= min(max(Scale.visible / max(deviation, 1e-6), 1), Scale.most)
+        }
+        try start.encoder(samples)
+        try start.structure(samples)
+        try start.dynamics()
+        try start.decoder(samples)
         try start.lastLayer(clips)
         return start.weights
     }
@@ -103,58 +138,87 @@ package struct TransformStart {
         try need(
             c.initialChannels >= max(2 * d + Q, Q + d), "init_ch", "at least \(2 * d + Q)",
             "\(c.initialChannels)")
-        let room = Q * d + 2 * c.dynamicsChannels + Scale.constants
         try need(
-            C >= room + 16, "decoder_config.params.hidden_size", "at least \(room + 16)", "\(C)")
-
-        plan = TransformPlan(queries: Q, channels: d)
-        let count = plan.count
-        let (heads, size) = (c.qformer.heads, c.qformer.width / c.qformer.heads)
-        let still = (count - plan.moving + size - 1) / size
-        let windows = plan.moving > 0 ? 4 : 0
+            T % TransformPlan.knots == 0, "encoder_config.params.input_size",
+            "a multiple of \(TransformPlan.knots) frames", "\(T)")
+        try need(!c.decoder.causal, "decoder_config.params.temporal_casual", "false", "true")
+        plan = TransformPlan(c)
+        let width = c.qformer.width
         try need(
-            plan.moving <= size && still + windows <= heads,
-            "temporal_qformer_config.params.num_attention_heads",
-            "\(still + windows) or more, of \(plan.moving) channels or more",
-            "\(heads) of \(size)")
-        let columns = Q + d + count - plan.moving + (heads - still) * plan.moving
+            width > Q + d + plan.count, "temporal_qformer_config.params.query_hidden_size",
+            "more than \(Q + d + plan.count)", "\(width)")
         try need(
-            c.qformer.width >= columns, "temporal_qformer_config.params.query_hidden_size",
-            "at least \(columns)", "\(c.qformer.width)")
+            c.dynamicsChannels > plan.side, "d_dim",
+            "more than \(plan.side), the grid's longer side",
+            "\(c.dynamicsChannels)")
+        let (encoder, decoder) = (
+            EncoderChannels.needed(plan, constants: Scale.constants.encoder),
+            DecoderChannels.needed(plan, constants: Scale.constants.decoder)
+        )
         try need(
-            C >= count + c.dynamicsChannels + 34, "encoder_config.params.hidden_size",
-            "at least \(count + c.dynamicsChannels + 34)", "\(C)")
-        basis = try PatchBasis(clips, count: max(count, c.dynamicsChannels), algebra) {
+            C >= max(encoder, decoder), "decoder_config.params.hidden_size",
+            "at least \(max(encoder, decoder))", "\(C)")
+        for (part, heads, values, transformer) in [
+            ("encoder", plan.strong + 2, plan.moving, c.encoder),
+            ("decoder", plan.strong, plan.carried, c.decoder),
+        ] {
+            try need(
+                transformer.heads >= heads && C / transformer.heads >= values,
+                "\(part)_config.params.num_heads",
+                "\(heads) or more, of \(values) channels or more",
+                "\(transformer.heads) of \(C / transformer.heads)")
+            let units = (part == "encoder" ? 8 : 10) * plan.side * plan.strong
+            try need(
+                transformer.hidden >= units, "\(part)_config.params.mlp_ratio",
+                "\(units) units or more", "\(transformer.hidden)")
+        }
+        basis = try PatchBasis(
+            clips, count: plan.count, algebra, mirrors: TransformStart.mirrors(c)
+        ) {
             TransformStart.patches($0, c)
         }
         say(
-            "init: transform: \(count) components of \(clips.count) clips' patches, the first "
-                + "\(plan.moving) of them at several moments of a clip")
+            "init: transform: \(plan.count) components of \(clips.count) clips' patches, how the first "
+                + "\(plan.moving) of them move at \(TransformPlan.knots) moments of a clip")
 
         let grid = c.encoder.grid
         let space = PositionTable.space(C, rows: grid.rows, columns: grid.columns)
         let time = PositionTable.time(C, frames: T)
         places = (0..<grid.rows * grid.columns).map { Array(space[$0 * C..<($0 + 1) * C]) }
         moments = (0..<T).map { Array(time[$0 * C..<($0 + 1) * C]) }
-        let rates = (0..<C / 2).map { pow(10000, -Double($0) / (Double(C) / 2)) }
-        let sines = [0.35, 0.22, 0.15, 0.1, 0.06].map { wanted in
-            rates.indices.min { abs(rates[$0] - wanted) < abs(rates[$1] - wanted) } ?? 0
+        let windows = TimeWindows(c)
+        self.windows = windows
+        gains = [Double](repeating: Scale.embedding, count: plan.count)
+        // First such as hold 1 nearly everywhere: what dynamics pass through has no table of its own. Last
+        // those that keys read, which nothing else may be in.
+        let (table, flat, times) = (places, TransformStart.flattest(places), moments)
+        func order(_ steady: [Int], keys looks: [TimeWindow]) -> [Int] {
+            let waves = looks.flatMap { $0.waves }
+            let keys = Set(waves.flatMap { windows.rates.channels($0.index) })
+            let first = steady.filter { !keys.contains($0) }
+            return first + flat.filter { !keys.contains($0) && !first.contains($0) } + keys.sorted()
         }
-        let labels = Array(Set(sines)).sorted() + Array(Set(sines)).sorted().map { $0 + C / 2 }
-        self.labels = labels
-        let flat = TransformStart.flattest(places).filter { !labels.contains($0) }
-        content = Array(flat.prefix(count))
-        moving = Array(flat.dropFirst(count).prefix(c.dynamicsChannels))
-        let used = Set(content + moving + labels)
-        spare = (0..<C).filter { !used.contains($0) }
+        let steady = flat.filter { channel in table.allSatisfy { $0[channel] > 0.9 } }
+        let steadiest = TransformStart.flattest(table, times)
+            .filter(Set(steady).contains).prefix(DecoderChannels.steady(plan))
+        channels = EncoderChannels(
+            plan,
+            order: order(
+                Array(steady.prefix(plan.moving + 1)), keys: [windows.knots(of: 0), windows.own]),
+            constants: Scale.constants.encoder)
+        tokenChannels = DecoderChannels(
+            plan, order: order(Array(steadiest), keys: [windows.moment(of: 0)]),
+            constants: Scale.constants.decoder)
         weights = try NamedWeights(base, path: "constructed weights")
     }
 
-    /// Channels in the order of how little a table varies in them.
-    static func flattest(_ table: [[Double]]) -> [Int] {
-        let width = table.first?.count ?? 0
+    /// Channels in the order of how little tables vary in them.
+    static func flattest(_ tables: [[Double]]...) -> [Int] {
+        let width = tables.first?.first?.count ?? 0
         let spread = (0..<width).map { channel in
-            TransformStart.deviation(table.map { $0[channel] })
+            tables.reduce(0) { sum, table in
+                sum + TransformStart.deviation(table.map { $0[channel] })
+            }
         }
         return (0..<width).sorted { (spread[$0], $0) < (spread[$1], $1) }
     }
@@ -190,6 +254,18 @@ package struct TransformStart {
             }
         }
         return out
+    }
+
+    /// A patch's numbers from right to left, from below, and both.
+    private static func mirrors(_ c: Configuration) -> [[Int]] {
+        let (h, w) = (c.encoder.patch.height, c.encoder.patch.width)
+        return [(false, true), (true, false), (true, true)].map { below, right in
+            (0..<3 * h * w).map { at in
+                let (channel, row, column) = (at / (h * w), at / w % h, at % w)
+                return (channel * h + (below ? h - 1 - row : row)) * w
+                    + (right ? w - 1 - column : column)
+            }
+        }
     }
 
     /// What the base has where nothing is constructed: silence, small numbers, no offsets.
