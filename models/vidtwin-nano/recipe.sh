@@ -9,7 +9,7 @@
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 work=$(realpath -m "$1")
-batches=${2:-3000}
+batches=${2:-1500}
 vtfilter=${VTFILTER:-$here/../../.build/release/vtfilter}
 vtfilter=$(command -v "$vtfilter")
 mkdir -p "$work"
