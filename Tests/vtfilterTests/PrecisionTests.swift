@@ -40,8 +40,9 @@ private let clip = """
                 done
                 """)
         let figures = result.text.split(separator: "\n").map { $0 == "inf" ? 99 : Int($0) ?? 0 }
+        // int8 has 7 bits of an activation there, not 8: the same picture, coarser (card: 0.4 dB).
         #expect(
-            figures.count == 3 && figures.allSatisfy { $0 >= 36 },
+            figures.count == 3 && figures[0] >= 50 && figures[1] >= 50 && figures[2] >= 32,
             "\(level): \(result.text) \(result.errors)")
     }
 
