@@ -77,7 +77,7 @@ import VidTwinTestSupport
 
     @Test(arguments: [(1, 3, 5), (113, 17, 33), (230, 64, 130)])
     func `linear layers`(_ rows: Int, _ inputs: Int, _ outputs: Int) throws {
-        let w = try parameter([outputs, inputs], 1, .matrix(quantisable: false), scale: 0.3)
+        let w = try parameter([outputs, inputs], 1, .matrix(narrowest: .bfloat16), scale: 0.3)
         let b = try parameter([outputs], 2)
         for activation in [Activation.none, .geluTanh, .geluErf] {
             try check(

@@ -293,7 +293,7 @@ final class OpRun {
     }
 
     func matrix(
-        _ entry: String, _ use: Parameter.Use = .matrix(quantisable: false)
+        _ entry: String, _ use: Parameter.Use = .matrix(narrowest: .bfloat16)
     ) -> Parameter {
         made(entry, shape("in.\(entry)"), use, isConstant: false)
     }

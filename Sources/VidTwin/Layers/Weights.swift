@@ -34,28 +34,33 @@ package enum StoredWeights {
 package struct Weights {
     private let plan: WeightPlan
     private let prefix: String
-    private let areQuantisable: Bool
+    private let narrowest: WeightFormat
 
     package init(_ plan: WeightPlan) {
-        self.init(plan: plan, prefix: "", areQuantisable: false)
+        self.init(plan: plan, prefix: "", narrowest: .bfloat16)
     }
 
-    private init(plan: WeightPlan, prefix: String, areQuantisable: Bool) {
+    private init(plan: WeightPlan, prefix: String, narrowest: WeightFormat) {
         self.plan = plan
         self.prefix = prefix
-        self.areQuantisable = areQuantisable
+        self.narrowest = narrowest
     }
 
     /// The same place, from which matrices may be held in 8 bits.
     package var quantisable: Weights {
-        Weights(plan: plan, prefix: prefix, areQuantisable: true)
+        Weights(plan: plan, prefix: prefix, narrowest: .int8)
+    }
+
+    /// The same place, from which matrices are held in float32, whatever the precision.
+    package var exact: Weights {
+        Weights(plan: plan, prefix: prefix, narrowest: .float32)
     }
 
     /// The weights below a name.
     package static func / (weights: Weights, name: String) -> Weights {
         Weights(
             plan: weights.plan, prefix: weights.prefix + name + ".",
-            areQuantisable: weights.areQuantisable)
+            narrowest: weights.narrowest)
     }
 
     /// The weights below an index of a list.
@@ -68,7 +73,7 @@ package struct Weights {
 
     /// A weight `[O, ...]` used as the matrix `[O, I]` of products.
     package func matrix(_ name: String, _ shape: [Int]) -> Parameter {
-        plan.add(Parameter(prefix + name, shape, .matrix(quantisable: areQuantisable)))
+        plan.add(Parameter(prefix + name, shape, .matrix(narrowest: narrowest)))
     }
 
     /// A convolution's weight `[O, I, k, k]`, used as the matrix `[O, k·k·I]` of products.
@@ -168,29 +173,30 @@ package final class WeightPlan {
         try source.read(
             parameter.name,
             into: UnsafeMutableBufferPointer(start: values.pointer, count: count))
-        func pack(_ rows: AlignedBuffer, quantisable: Bool) throws {
+        func pack(_ rows: AlignedBuffer, narrowest: WeightFormat) throws {
             parameter.fill(
                 .packed(
                     try PackedMatrix(
                         outputs: outputs, inputs: count / outputs, rows: rows.pointer,
-                        format: precision.format(quantisable: quantisable))))
+                        format: precision.format(narrowest: narrowest))))
         }
         // Position tables are not learned.
         if training != .none, !parameter.name.contains("pos_embed") {
             try parameter.fill(
                 .trainable(
                     TrainableValues(
-                        parameter, value: values, format: precision.format(quantisable: false),
+                        parameter, value: values,
+                        format: precision.format(narrowest: parameter.use.inTraining),
                         ledThrough: training == .ledThrough)))
             return
         }
         switch parameter.use {
         case .plain: parameter.fill(.float32(values))
-        case .matrix(let quantisable): try pack(values, quantisable: quantisable)
+        case .matrix(let narrowest): try pack(values, narrowest: narrowest)
         case .convolution:
             let rows = try memory()
             channelsLast(values.pointer, parameter.shape, into: rows.pointer)
-            try pack(rows, quantisable: false)
+            try pack(rows, narrowest: .bfloat16)
         }
     }
 
@@ -202,8 +208,8 @@ package final class WeightPlan {
         let format: WeightFormat
         switch parameter.use {
         case .plain: return false
-        case .matrix(let quantisable): format = precision.format(quantisable: quantisable)
-        case .convolution: format = precision.format(quantisable: false)
+        case .matrix(let narrowest): format = precision.format(narrowest: narrowest)
+        case .convolution: format = precision.format(narrowest: .bfloat16)
         }
         let outputs = parameter.shape.first ?? 1
         let inputs = parameter.count / max(outputs, 1)

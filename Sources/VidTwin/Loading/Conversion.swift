@@ -100,9 +100,9 @@ public struct Conversion {
     /// Vectors and tables stay float32, whatever the precision; so do the small matrices of int8.
     private func elementType(_ use: Parameter.Use) -> ElementType {
         switch (precision, use) {
-        case (.float32, _), (_, .plain): .float32
+        case (.float32, _), (_, .plain), (_, .matrix(narrowest: .float32)): .float32
         case (.bfloat16, _): .bfloat16
-        case (.int8, .matrix(quantisable: true)): .int8
+        case (.int8, .matrix(narrowest: .int8)): .int8
         case (.int8, _): .float32
         }
     }

@@ -10,7 +10,9 @@ package struct Decoder {
         let end = weights / "final_layer"
         modulation = Modulation(
             end("scale_shift_table", [2, configuration.width]), from: 0)
-        projection = Linear(end / "linear", configuration.width, configuration.patch.pixels * 3)
+        // What its inputs and weights lose is seen in every pixel, and it is little work.
+        projection = Linear(
+            (end / "linear").exact, configuration.width, configuration.patch.pixels * 3)
         self.configuration = configuration
     }
 

@@ -99,7 +99,7 @@ package struct ProductCeiling {
     private let operand: AlignedBuffer
 
     package init(_ model: VidTwinModel) throws {
-        let (t, format) = (model.configuration.encoder, model.precision.format(quantisable: true))
+        let (t, format) = (model.configuration.encoder, model.precision.format(narrowest: .int8))
         func make(_ inputs: Int, _ outputs: Int, _ uses: Double) throws -> Case {
             let values = [Float](unsafeUninitializedCapacity: inputs * outputs) { buffer, count in
                 for i in buffer.indices { buffer[i] = Float(i % 251 - 125) * 1e-3 }

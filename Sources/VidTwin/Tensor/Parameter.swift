@@ -23,8 +23,11 @@ package final class Parameter: @unchecked Sendable {
         case plain
         /// `[O, k…, I]` of products, from a convolution's `[O, I, k…]`.
         case convolution
-        /// `[O, I]` of products; `quantisable`: may be held in 8 bits.
-        case matrix(quantisable: Bool)
+        /// `[O, I]` of products, held in this form at the narrowest.
+        case matrix(narrowest: WeightFormat)
+
+        /// The narrowest form while it is trained, which is never of whole numbers.
+        var inTraining: WeightFormat { self == .matrix(narrowest: .float32) ? .float32 : .bfloat16 }
     }
 
     /// The checkpoint's name.

@@ -1,7 +1,7 @@
 package import VidTwinKernels
 
-/// How a model's weights are held and its products computed. Norms, softmax and sums are float32
-/// (sums of int8 exact), and so are the features between the branches of a block.
+/// How a model's weights are held and its products computed. Norms, softmax, the last layer and
+/// sums are float32 (sums of int8 exact), and so are the features between the branches of a block.
 public enum Precision: String, CaseIterable, Sendable {
     /// Everything in float32.
     case float32 = "f32"
@@ -31,12 +31,13 @@ public enum Precision: String, CaseIterable, Sendable {
         }
     }
 
-    /// The form of a weight that serves as a matrix.
-    package func format(quantisable: Bool) -> WeightFormat {
-        switch self {
-        case .float32: .float32
-        case .bfloat16: .bfloat16
-        case .int8: quantisable ? .int8 : Precision.automatic == .bfloat16 ? .bfloat16 : .float32
+    /// The form of a weight that serves as a matrix and may be held in `narrowest`, or a wider form.
+    package func format(narrowest: WeightFormat) -> WeightFormat {
+        switch (self, narrowest) {
+        case (.float32, _), (_, .float32): .float32
+        case (.bfloat16, _): .bfloat16
+        case (.int8, .int8): .int8
+        case (.int8, .bfloat16): Precision.automatic == .bfloat16 ? .bfloat16 : .float32
         }
     }
 }
