@@ -32,13 +32,19 @@ static long number(const char *name, long otherwise) {
     return text ? atol(text) : otherwise;
 }
 
+/* Libraries that are loaded before this one is ready ask, too: OpenBLAS begins its threads then. */
+static void find(void) {
+    if (real_create) return;
+    real_mmap = (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap");
+    real_create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+        RTLD_NEXT, "pthread_create");
+}
+
 __attribute__((constructor)) static void begin(void) {
     fail_at = number("FAIL_AT", 0);
     fail_over = number("FAIL_OVER", 4096);
     fail_thread = number("FAIL_THREAD", 0);
-    real_mmap = (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap");
-    real_create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
-        RTLD_NEXT, "pthread_create");
+    find();
     ready = 1;
 }
 
@@ -107,7 +113,7 @@ void *mmap(void *at, size_t bytes, int protection, int flags, int file, off_t of
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if (!real_mmap) real_mmap = (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap");
+    find();
     return real_mmap(at, bytes, protection, flags, file, offset);
 }
 
@@ -116,11 +122,13 @@ void *mmap64(void *at, size_t bytes, int protection, int flags, int file, off_t 
         errno = ENOMEM;
         return MAP_FAILED;
     }
+    find();
     return real_mmap(at, bytes, protection, flags, file, offset);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
                    void *argument) {
-    if (++threads == fail_thread) return EAGAIN;
+    if (ready && ++threads == fail_thread) return EAGAIN;
+    find();
     return real_create(thread, attributes, start, argument);
 }
