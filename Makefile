@@ -32,9 +32,9 @@ PACKAGES := ffmpeg g++ libavcodec-dev libavfilter-dev libavformat-dev libavutil-
 # What Swift itself needs, beside what is above.
 SWIFT_PACKAGES := ca-certificates git libcurl4 libncurses6 libsqlite3-0 libxml2
 
-# What only the tests need: the other product library, readers of latents, an MPI. And a browser that looks at the evaluation's page, a
+# What only the tests need: readers of latents, an MPI. And a browser that looks at the evaluation's page, a
 # reader of man pages, a checker of memory, without which tests say what they skip.
-TEST_PACKAGES := libopenblas0-openmp libopenmpi-dev openmpi-bin python3-numpy python3-venv
+TEST_PACKAGES := libopenmpi-dev openmpi-bin python3-numpy python3-venv
 MORE_TEST_PACKAGES := chromium mandoc valgrind
 
 # What the plug-ins need: an MPI; the header of frei0r, programs that load it besides ffmpeg; fetching,
