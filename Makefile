@@ -138,7 +138,7 @@ check: lint build readme examples train-check python-check mpi-check sets-check 
 	bash Tests/Failures/limits.sh $(BUILD)/vtfilter 50
 	bash Tests/Failures/shrink.sh $(BUILD)/vtfilter
 	bash Tests/Failures/kills.sh $(BUILD)/vtfilter 4
-	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 200
+	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 600
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
@@ -159,7 +159,7 @@ failures: build library test-deps
 
 # 2,000 clips through one process; 8 processes at once.
 soak: build test-deps
-	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 2000
+	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 6000
 
 # Tests that are built with sanitizers, in scratch folders of their own.
 sanitize: test-deps

@@ -29,7 +29,7 @@ while kill -0 $process 2> /dev/null; do
     [ "$now" -le $most ] || most=$now
     samples=$((samples + 1))
   fi
-  sleep 0.1
+  sleep 0.03
 done
 wait $process || { cat words >&2; exit 1; }
 written=$(grep -ac '^FRAME' out.y4m.part || true)
