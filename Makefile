@@ -159,7 +159,7 @@ failures: build library test-deps
 
 # 2,000 clips through one process; 8 processes at once.
 soak: build test-deps
-	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 6000
+	bash Tests/Failures/soak.sh $(BUILD)/vtfilter 2000
 
 # Tests that are built with sanitizers, in scratch folders of their own.
 sanitize: test-deps
