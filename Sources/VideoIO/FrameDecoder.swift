@@ -32,6 +32,10 @@ final class FrameDecoder {
     private var pending: VideoIOError?
     private var hasGoodFrame = false
     private var damagedFirst = false
+    /// When the last packet is decoded.
+    private var lastTime = vt_no_pts
+    /// A packet that may be cut off: how many frames were taken, and how many packets are to be waited for.
+    private var cut: (taken: Int, wait: Int)?
     private var wholeUntil: Int64 = 0  // where the last whole packet ended
 
     /// Goes on where an input was opened.
@@ -85,7 +89,7 @@ final class FrameDecoder {
         packets.forget()
         avcodec_flush_buffers(decoder)
         av_frame_free(&first)
-        (draining, pending) = (false, nil)
+        (draining, pending, cut, lastTime) = (false, nil, nil, vt_no_pts)
         return true
     }
 
@@ -168,7 +172,13 @@ final class FrameDecoder {
             decoder.pointee.skip_frame = isWanted ? AVDISCARD_DEFAULT : AVDISCARD_NONREF
         }
         let sent = avcodec_send_packet(decoder, packet)
-        if isCut, hasGoodFrame || sent < 0 { fail("the next packet is damaged or cut off") }
+        judgeCut(before: packet.pointee.dts)
+        if isCut, sent < 0 {
+            fail("the next packet is damaged or cut off")
+        } else if isCut, hasGoodFrame, !beginsAnew(packet.pointee.dts, after: lastTime) {
+            cut = (taken, 2)  // parsers mark the packet before the one at the seam
+        }
+        lastTime = packet.pointee.dts
         if sent < 0 {
             fail("decoding failed: \(libavMessage(sent).lowercased())", sent)
             if sent != vt_error_data { drain() }  // what follows may be whole
@@ -195,12 +205,31 @@ final class FrameDecoder {
         }
     }
 
+    /// Where one transport stream follows another, a packet beside the seam is taken for a cut one, since
+    /// the second does not count on from the first; times that begin anew tell (nil: the end).
+    private func judgeCut(before next: Int64?) {
+        guard let cut else { return }
+        if let next, beginsAnew(next, after: lastTime) {
+            self.cut = nil
+        } else if next != nil, cut.wait > 1 {
+            self.cut = (cut.taken, cut.wait - 1)
+        } else {
+            self.cut = nil
+            fail("the next packet is damaged or cut off", after: cut.taken)
+        }
+    }
+
+    private func beginsAnew(_ time: Int64, after last: Int64) -> Bool {
+        time != vt_no_pts && last != vt_no_pts && time < last
+    }
+
     private func drain() {
+        judgeCut(before: nil)
         draining = true
         avcodec_send_packet(decoder, nil)
     }
 
-    private func fail(_ problem: String, _ code: Int32 = 0) {
+    private func fail(_ problem: String, _ code: Int32 = 0, after count: Int? = nil) {
         if code == vt_error_no_memory {  // that is not the input's fault
             pending = pending ?? .failure(url: url, problem: "no memory to decode with")
         } else if pending == nil {
@@ -208,7 +237,7 @@ final class FrameDecoder {
                 !source.isSeekable && format.contains("mp4")
                 ? "; " + InputOpener.indexAdvice : ""
             pending = .badInput(
-                url: url, problem: "after frame \(taken): \(problem)\(advice)")
+                url: url, problem: "after frame \(count ?? taken): \(problem)\(advice)")
         }
     }
 

@@ -54,6 +54,20 @@ private let inputs = """
             "\(result.text)\n\(result.errors)")
     }
 
+    @Test func `a transport stream lacks packets; one after another lacks none`() {
+        let result = Shell.run(
+            inputs + """
+                ffmpeg -v error -i all.mkv -an -c copy a.ts; cat a.ts a.ts > two.ts
+                n=$(($(stat -c %s a.ts) / 188 / 2))
+                (head -c $((n * 188)) a.ts; tail -c +$(((n + 5) * 188 + 1)) a.ts) > lacks.ts
+                for name in two lacks; do
+                  vtfilter reconstruct -q -i $name.ts -o $name.nut; echo $?
+                done
+                count two.nut
+                """)
+        #expect(result.text == "0\n3\n100", "\(result.text)\n\(result.errors)")
+    }
+
     @Test func `a file that becomes shorter while it is read`() {
         let result = Shell.run(
             """
