@@ -50,7 +50,11 @@ package struct LeastNorm {
 
 /// The sum of products.
 func dot(_ a: [Double], _ b: [Double]) -> Double {
-    var sum = 0.0
-    for i in a.indices { sum += a[i] * b[i] }
-    return sum
+    a.withUnsafeBufferPointer { a in
+        b.withUnsafeBufferPointer { b in
+            var sum = 0.0
+            for i in 0..<a.count { sum += a[i] * b[i] }
+            return sum
+        }
+    }
 }

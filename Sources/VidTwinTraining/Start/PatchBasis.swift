@@ -126,16 +126,6 @@ struct PatchBasis {
         return out
     }
 
-    private static func dot(_ a: [Double], _ b: [Double]) -> Double {
-        a.withUnsafeBufferPointer { a in
-            b.withUnsafeBufferPointer { b in
-                var sum = 0.0
-                for i in 0..<a.count { sum += a[i] * b[i] }
-                return sum
-            }
-        }
-    }
-
     /// Combinations of rows, the weights of each in a row of `turns`.
     private static func turned(_ rows: [[Double]], by turns: [[Double]]) -> [[Double]] {
         turns.map { turn in
