@@ -173,31 +173,32 @@ package final class WeightPlan {
         try source.read(
             parameter.name,
             into: UnsafeMutableBufferPointer(start: values.pointer, count: count))
-        func pack(_ rows: AlignedBuffer, narrowest: WeightFormat) throws {
-            parameter.fill(
-                .packed(
-                    try PackedMatrix(
-                        outputs: outputs, inputs: count / outputs, rows: rows.pointer,
-                        format: precision.format(narrowest: narrowest))))
-        }
         // Position tables are not learned.
         if training != .none, !parameter.name.contains("pos_embed") {
             try parameter.fill(
                 .trainable(
                     TrainableValues(
                         parameter, value: values,
-                        format: precision.format(narrowest: parameter.use.inTraining),
+                        // Whole numbers are not trained.
+                        format: precision.format(
+                            narrowest: parameter.use.narrowest == .float32 ? .float32 : .bfloat16),
                         ledThrough: training == .ledThrough)))
             return
         }
-        switch parameter.use {
-        case .plain: parameter.fill(.float32(values))
-        case .matrix(let narrowest): try pack(values, narrowest: narrowest)
-        case .convolution:
-            let rows = try memory()
-            channelsLast(values.pointer, parameter.shape, into: rows.pointer)
-            try pack(rows, narrowest: .bfloat16)
+        guard let narrowest = parameter.use.narrowest else {
+            parameter.fill(.float32(values))
+            return
         }
+        var rows = values
+        if parameter.use == .convolution {
+            rows = try memory()
+            channelsLast(values.pointer, parameter.shape, into: rows.pointer)
+        }
+        parameter.fill(
+            .packed(
+                try PackedMatrix(
+                    outputs: outputs, inputs: count / outputs, rows: rows.pointer,
+                    format: precision.format(narrowest: narrowest))))
     }
 
     /// Packs a matrix as it is stored, where that is the form wanted: to the bits that the way over
@@ -205,12 +206,8 @@ package final class WeightPlan {
     private static func packStored(
         _ parameter: Parameter, _ source: any WeightSource, _ precision: Precision
     ) throws -> Bool {
-        let format: WeightFormat
-        switch parameter.use {
-        case .plain: return false
-        case .matrix(let narrowest): format = precision.format(narrowest: narrowest)
-        case .convolution: format = precision.format(narrowest: .bfloat16)
-        }
+        guard let narrowest = parameter.use.narrowest else { return false }
+        let format = precision.format(narrowest: narrowest)
         let outputs = parameter.shape.first ?? 1
         let inputs = parameter.count / max(outputs, 1)
         var packed: PackedMatrix?

@@ -26,8 +26,14 @@ package final class Parameter: @unchecked Sendable {
         /// `[O, I]` of products, held in this form at the narrowest.
         case matrix(narrowest: WeightFormat)
 
-        /// The narrowest form while it is trained, which is never of whole numbers.
-        var inTraining: WeightFormat { self == .matrix(narrowest: .float32) ? .float32 : .bfloat16 }
+        /// The narrowest form of what products multiply; nil of plain values.
+        var narrowest: WeightFormat? {
+            switch self {
+            case .plain: nil
+            case .convolution: .bfloat16
+            case .matrix(let narrowest): narrowest
+            }
+        }
     }
 
     /// The checkpoint's name.
