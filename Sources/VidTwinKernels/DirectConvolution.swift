@@ -63,7 +63,7 @@ package protocol DirectConvolution: AnyObject, Sendable {
 }
 
 /// The product library's convolution, or nil where it has no fast one for this CPU and shape.
-package func directConvolution(
+package func libraryConvolution(
     _ shape: ConvolutionShape, _ product: ConvolutionProduct
 ) -> (any DirectConvolution)? {
     Products.library.convolution(shape, product)

@@ -58,7 +58,7 @@ protocol ProductLibrary: Sendable {
     var level: String { get }
     /// Products of bfloat16, if need be by way of float32; elsewhere weights are widened.
     var multipliesBFloat16: Bool { get }
-    /// Instructions for bfloat16: twice the rate of float32.
+    /// Instructions for bfloat16, which make its products, where there are any, twice as fast as float32's.
     var hasBFloat16: Bool { get }
     /// Instructions that sum four products of bytes in 32 bits.
     var hasVNNI: Bool { get }
@@ -96,9 +96,8 @@ protocol ProductLibrary: Sendable {
     func convolution(_ shape: ConvolutionShape, _ product: ConvolutionProduct)
         -> (any DirectConvolution)?
 
-    /// The calling thread's products use that thread alone from now on, and as before.
-    func useOneThread()
-    func restoreThreads()
+    /// What gives its products threads.
+    var threads: OpenMPThreads? { get }
 }
 
 /// The library in use: `VIDTWIN_PRODUCTS` (`onednn` or `openblas`), or the better one that is there.
@@ -176,6 +175,5 @@ struct NoProducts: ProductLibrary {
     func convolution(_ shape: ConvolutionShape, _ product: ConvolutionProduct)
         -> (any DirectConvolution)?
     { nil }
-    func useOneThread() {}
-    func restoreThreads() {}
+    let threads: OpenMPThreads? = nil
 }

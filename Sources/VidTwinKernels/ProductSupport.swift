@@ -11,7 +11,7 @@ package enum ProductSupport {
     package static let multipliesBFloat16 = Products.library.multipliesBFloat16
 
     /// There are instructions for bfloat16: twice the rate of float32.
-    package static let hasBFloat16 = Products.library.hasBFloat16
+    package static let hasBFloat16 = Products.library.hasBFloat16 && multipliesBFloat16
 
     /// There are instructions that sum four products of bytes in 32 bits.
     package static let hasVNNI = Products.library.hasVNNI

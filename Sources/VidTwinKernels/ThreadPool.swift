@@ -100,7 +100,7 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
             startThreads()
         }
         ThreadPool.currentWorker = 0
-        ProductThreads.useOne()
+        Products.library.threads?.useOne()
         HeldSignals.during {
             FloatEnvironment.normal {
                 if count == 1 || threads.isEmpty {
@@ -113,7 +113,7 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
             }
         }
         ThreadPool.currentWorker = nil
-        ProductThreads.restore()
+        Products.library.threads?.restore()
         pthread_mutex_unlock(&state.pointee.turn)
     }
 
@@ -154,7 +154,7 @@ package final class ThreadPool: ForkParticipant, @unchecked Sendable {
         currentWorker = worker
         HeldSignals.always()
         FloatEnvironment.makeNormal()
-        ProductThreads.useOne()
+        Products.library.threads?.useOne()
         var seen: UInt64 = 0
         while true {
             pthread_mutex_lock(&state.pointee.mutex)

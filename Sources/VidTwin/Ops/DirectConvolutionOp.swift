@@ -22,7 +22,7 @@ func directConvolution(
         padding: Array(window.padding[first...]),
         isNarrow: values.format == .bfloat16 && ProductSupport.hasBFloat16)
     let product = ConvolutionProduct.forward(bias: bias != nil, relu: activation == .relu)
-    guard let forward = VidTwinKernels.directConvolution(shape, product) else { return nil }
+    guard let forward = libraryConvolution(shape, product) else { return nil }
     let out = Tensor([N] + output + [O], on: x.device)
     let packed = values.weights(of: forward)
     x.device.parallel(N, .convolution) { n, workspace in
@@ -50,7 +50,7 @@ private func directLeadBack(
     _ d: Tensor, _ weight: Parameter, _ window: Window, _ shape: ConvolutionShape, like x: Tensor
 ) -> Tensor {
     guard let values = weight.trainable,
-        let back = VidTwinKernels.directConvolution(shape, .backwardData)
+        let back = libraryConvolution(shape, .backwardData)
     else { return convolutionLeadBack(d, weight, window, like: x) }
     let (dx, packed) = (Tensor(x.shape, on: x.device), values.weights(of: back))
     let d = d.reshaped([x.dim(0), d.count / x.dim(0)])
@@ -58,8 +58,7 @@ private func directLeadBack(
         withOperand(d, n, 1, shape.isNarrow, .operand, workspace) { operand in
             back.run(
                 input: dx.pointer + n * shape.inputCount, weights: packed.pointer, bias: nil,
-                output: operand,
-                .backwardData, workspace)
+                output: operand, .backwardData, workspace)
         }
     }
     return dx
@@ -74,7 +73,7 @@ private func addDirectGradient(
     func product(_ count: Int) -> (any DirectConvolution)? {
         var shape = shape
         shape.count = count
-        return VidTwinKernels.directConvolution(shape, .backwardWeights)
+        return libraryConvolution(shape, .backwardWeights)
     }
     let products = Dictionary(
         uniqueKeysWithValues: Set((0..<parts.tasks).map { parts[$0].count }).compactMap {
@@ -96,8 +95,7 @@ private func addDirectGradient(
             withOperand(d, n, count, shape.isNarrow, .hidden, workspace) { output in
                 product.run(
                     input: input, weights: sums[task].pointer, bias: nil, output: output,
-                    .backwardWeights,
-                    workspace)
+                    .backwardWeights, workspace)
             }
         }
         do {

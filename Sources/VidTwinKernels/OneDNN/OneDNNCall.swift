@@ -1,18 +1,17 @@
 import CDNNL
 
-/// What a primitive is called with on one workspace: a stream and descriptions of its arguments, whose
-/// addresses change from call to call. Made anew each time, they cost a small product a twentieth of its
-/// time.
+/// What a primitive is called with: a stream and descriptions of its arguments, whose addresses change
+/// from call to call. One thread at a time.
 final class OneDNNCall {
-    private let primitive: OneDNNPrimitive
+    private let primitive: dnnl_primitive_t
     private let stream: dnnl_stream_t
     private var arguments: [dnnl_exec_arg_t] = []
     private let scratchBytes: Int
 
-    // The layouts are those of source, weights, destination, and bias if there is one.
+    /// The primitive stays its owner's, who outlives the call.
     init(
-        _ primitive: OneDNNPrimitive, engine: dnnl_engine_t, _ layouts: [(Int32, OneDNNLayout)],
-        scratch: OneDNNLayout
+        _ primitive: dnnl_primitive_t, engine: dnnl_engine_t, _ layouts: [(Int32, OneDNNLayout)],
+        scratch: OneDNNLayout? = nil
     ) throws {
         var stream: dnnl_stream_t?
         try check(
@@ -20,9 +19,10 @@ final class OneDNNCall {
             "a oneDNN stream")
         guard let stream else { throw ProductError.library("oneDNN gave no stream") }
         (self.primitive, self.stream) = (primitive, stream)
-        scratchBytes = scratch.byteCount
-        let all = layouts + (scratchBytes > 0 ? [(DNNL_ARG_SCRATCHPAD, scratch)] : [])
-        for (index, layout) in all {
+        scratchBytes = scratch?.byteCount ?? 0
+        var layouts = layouts
+        if let scratch, scratchBytes > 0 { layouts.append((DNNL_ARG_SCRATCHPAD, scratch)) }
+        for (index, layout) in layouts {
             var memory: dnnl_memory_t?
             try check(
                 vt_memory(&memory, layout.description, engine, nil), "a oneDNN argument")
@@ -35,7 +35,29 @@ final class OneDNNCall {
         dnnl_stream_destroy(stream)
     }
 
-    /// Runs on the calling thread and waits. The bias is there if it was described.
+    /// Says where the argument of the `at`-th layout is.
+    func set(_ at: Int, _ pointer: UnsafeRawPointer) throws {
+        try check(
+            dnnl_memory_set_data_handle(
+                arguments[at].memory, UnsafeMutableRawPointer(mutating: pointer)),
+            "a oneDNN argument")
+    }
+
+    /// Runs on the calling thread and waits; scratch memory is the workspace's.
+    func run(_ workspace: Workspace? = nil) throws {
+        if scratchBytes > 0 {
+            guard let pad = workspace?.floatsIfAny(.library, (scratchBytes + 3) / 4) else {
+                throw ProductError.memory(what: "a product's scratch", bytes: scratchBytes)
+            }
+            try set(arguments.count - 1, pad)
+        }
+        try check(
+            dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments),
+            "a product")
+        try check(dnnl_stream_wait(stream), "a product")
+    }
+
+    /// Runs a product whose layouts are those of source, weights, destination, and bias if it has one.
     func run(
         _ x: UnsafeRawPointer, _ w: UnsafeRawPointer, _ bias: UnsafePointer<Float>?,
         _ y: UnsafeMutableRawPointer, _ workspace: Workspace
@@ -44,53 +66,34 @@ final class OneDNNCall {
         try set(1, w)
         try set(2, y)
         if let bias { try set(3, bias) }
-        if scratchBytes > 0 {
-            guard let pad = workspace.floatsIfAny(.library, (scratchBytes + 3) / 4) else {
-                throw ProductError.memory(what: "a product's scratch", bytes: scratchBytes)
-            }
-            try set(arguments.count - 1, pad)
-        }
-        try check(
-            dnnl_primitive_execute(
-                primitive.primitive, stream, Int32(arguments.count), arguments), "a product")
-        try check(dnnl_stream_wait(stream), "a product")
-    }
-
-    private func set(_ at: Int, _ pointer: UnsafeRawPointer) throws {
-        try check(
-            dnnl_memory_set_data_handle(
-                arguments[at].memory, UnsafeMutableRawPointer(mutating: pointer)),
-            "a oneDNN argument")
+        try run(workspace)
     }
 }
 
-/// The calls that a workspace has made.
+/// The products that a workspace has called: described anew each time, their arguments cost a small one a
+/// twentieth of its time.
 final class OneDNNCalls {
-    private var products: [ProductKey: OneDNNCall] = [:]
-    private var strided: [StridedKey: OneDNNCall] = [:]
-    /// More than a model has shapes; then they are made anew.
-    private static let most = 1024
+    /// Calls by what they compute; when there are more than a model has shapes, they are made anew.
+    struct Kept<Key: Hashable> {
+        private var calls: [Key: OneDNNCall] = [:]
+
+        mutating func callAsFunction(
+            _ key: Key, _ make: () throws -> OneDNNCall
+        ) rethrows -> OneDNNCall {
+            if let call = calls[key] { return call }
+            if calls.count >= 1024 { calls = [:] }
+            let call = try make()
+            calls[key] = call
+            return call
+        }
+    }
+    var products = Kept<ProductKey>()
+    var strided = Kept<StridedKey>()
 
     static func of(_ workspace: Workspace) -> OneDNNCalls {
         if let calls = workspace.library as? OneDNNCalls { return calls }
         let calls = OneDNNCalls()
         workspace.library = calls
         return calls
-    }
-
-    func product(_ key: ProductKey, _ make: () throws -> OneDNNCall) rethrows -> OneDNNCall {
-        if let call = products[key] { return call }
-        if products.count >= OneDNNCalls.most { products = [:] }
-        let call = try make()
-        products[key] = call
-        return call
-    }
-
-    func strided(_ key: StridedKey, _ make: () throws -> OneDNNCall) rethrows -> OneDNNCall {
-        if let call = strided[key] { return call }
-        if strided.count >= OneDNNCalls.most { strided = [:] }
-        let call = try make()
-        strided[key] = call
-        return call
     }
 }

@@ -87,39 +87,28 @@ final class OneDNNConvolution: DirectConvolution, @unchecked Sendable {
                     attributes), "choosing a convolution")
         }
         var description: dnnl_primitive_desc_t?
-        var attributes: dnnl_primitive_attr_t?
-        try check(dnnl_primitive_attr_create(&attributes), "convolution attributes")
-        defer { dnnl_primitive_attr_destroy(attributes) }
-        try check(
-            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
-            "convolution attributes")
         switch product {
         case .forward(let bias, let relu):
             hasBias = bias
-            if relu {
-                var operations: dnnl_post_ops_t?
-                try check(dnnl_post_ops_create(&operations), "convolution attributes")
-                defer { dnnl_post_ops_destroy(operations) }
-                try check(vt_post_op(operations, dnnl_eltwise_relu, 0), "ReLU")
-                try check(
-                    dnnl_primitive_attr_set_post_ops(attributes, operations),
-                    "convolution attributes")
+            try withOneDNNAttributes(relu ? .relu : .none) {
+                try describe(&description, dnnl_forward_inference, $0)
             }
-            try describe(&description, dnnl_forward_inference, attributes)
         case .backwardData, .backwardWeights:
             hasBias = false
             var forward: dnnl_primitive_desc_t?
             try describe(&forward, dnnl_forward_training, nil)
             defer { dnnl_primitive_desc_destroy(forward) }
             let (source, destination) = (source.description, destination.description)
-            try check(
-                isData
-                    ? vt_convolution_data(
-                        &description, engine, source, any.description, destination, strides, left,
-                        right, forward, attributes)
-                    : vt_convolution_weights(
-                        &description, engine, source, any.description, destination, strides, left,
-                        right, forward, attributes), "choosing a convolution's way back")
+            try withOneDNNAttributes(.none) { attributes in
+                try check(
+                    isData
+                        ? vt_convolution_data(
+                            &description, engine, source, any.description, destination, strides,
+                            left, right, forward, attributes)
+                        : vt_convolution_weights(
+                            &description, engine, source, any.description, destination, strides,
+                            left, right, forward, attributes), "choosing a convolution's way back")
+            }
         }
         defer { dnnl_primitive_desc_destroy(description) }
         var name: UnsafePointer<CChar>?
@@ -179,24 +168,17 @@ final class OneDNNConvolution: DirectConvolution, @unchecked Sendable {
     ) {
         workspace.operations += shape.operations
         let (isWeights, isData) = (product == .backwardWeights, product == .backwardData)
-        var arguments: [(Int32, OneDNNLayout, UnsafeMutableRawPointer)] = [
-            (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source, input),
-            (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights, packed),
-            (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination, output),
-        ]
-        if hasBias, let bias, let layout = try? OneDNNLayout.plain([shape.outputs], .float32) {
-            arguments.append((DNNL_ARG_BIAS, layout, UnsafeMutableRawPointer(mutating: bias)))
-        }
-        let bytes = scratch.byteCount
-        if bytes > 0 {
-            guard let pad = workspace.floatsIfAny(.library, (bytes + 3) / 4) else {
-                let error = ProductError.memory(what: "a convolution's scratch", bytes: bytes)
-                return TaskFailure.note(error)
-            }
-            arguments.append((DNNL_ARG_SCRATCHPAD, scratch, UnsafeMutableRawPointer(pad)))
-        }
         do {
-            try HeldSignals.during { try execute(primitive, engine, arguments) }
+            var layouts = [
+                (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source),
+                (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights),
+                (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination),
+            ]
+            if hasBias {
+                layouts.append((DNNL_ARG_BIAS, try OneDNNLayout.plain([shape.outputs], .float32)))
+            }
+            let call = try OneDNNCall(primitive, engine: engine, layouts, scratch: scratch)
+            try HeldSignals.during { try call.run(input, packed, bias, output, workspace) }
         } catch {
             TaskFailure.note(error)
         }

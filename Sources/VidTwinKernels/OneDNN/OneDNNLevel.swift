@@ -26,7 +26,7 @@ extension OneDNNProducts {
     }
 
     var multipliesBFloat16: Bool { has(dnnl_cpu_isa_avx512_core) && isRightInBFloat16() }
-    var hasBFloat16: Bool { has(dnnl_cpu_isa_avx512_core_bf16) && multipliesBFloat16 }
+    var hasBFloat16: Bool { has(dnnl_cpu_isa_avx512_core_bf16) }
     var hasVNNI: Bool { has(dnnl_cpu_isa_avx512_core_vnni) }
     var activationLevels: Int32 { hasVNNI ? 255 : 127 }
 

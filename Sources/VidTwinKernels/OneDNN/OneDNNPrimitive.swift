@@ -4,7 +4,7 @@ import CDNNL
 final class OneDNNPrimitive: @unchecked Sendable {
     let weights: OneDNNLayout
     private let engine: dnnl_engine_t
-    let primitive: dnnl_primitive_t
+    private let primitive: dnnl_primitive_t
     private let source, destination, scratch: OneDNNLayout
     private let bias: OneDNNLayout?
 
@@ -52,31 +52,10 @@ final class OneDNNPrimitive: @unchecked Sendable {
         bias: OneDNNLayout?, engine: dnnl_engine_t, _ what: @autoclosure () -> String,
         _ describe: (inout dnnl_primitive_desc_t?, dnnl_primitive_attr_t?) -> dnnl_status_t
     ) throws {
-        var attributes: dnnl_primitive_attr_t?
-        try check(dnnl_primitive_attr_create(&attributes), "product attributes")
-        defer { dnnl_primitive_attr_destroy(attributes) }
-        try check(
-            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
-            "product attributes")
-        var operations: dnnl_post_ops_t?
-        try check(dnnl_post_ops_create(&operations), "product attributes")
-        defer { dnnl_post_ops_destroy(operations) }
-        let kind: dnnl_alg_kind_t? =
-            switch activation {
-            case .none: nil
-            case .relu: dnnl_eltwise_relu
-            case .geluTanh: dnnl_eltwise_gelu_tanh
-            case .geluErf: dnnl_eltwise_gelu_erf
-            case .leakyReLU: dnnl_eltwise_relu
-            }
-        if let kind {
-            let slope: Float = activation == .leakyReLU ? 0.2 : 0
-            try check(vt_post_op(operations, kind, slope), "activation")
-        }
-        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
-
         var description: dnnl_primitive_desc_t?
-        try check(describe(&description, attributes), "choosing a product for \(what())")
+        try withOneDNNAttributes(activation) {
+            try check(describe(&description, $0), "choosing a product for \(what())")
+        }
         defer { dnnl_primitive_desc_destroy(description) }
         weights = try OneDNNLayout.of(description, dnnl_query_weights_md)
         scratch = try OneDNNLayout.of(description, dnnl_query_scratchpad_md)
@@ -94,32 +73,36 @@ final class OneDNNPrimitive: @unchecked Sendable {
     /// What it is called with on one workspace.
     func call() throws -> OneDNNCall {
         try OneDNNCall(
-            self, engine: engine,
+            primitive, engine: engine,
             [(DNNL_ARG_SRC, source), (DNNL_ARG_WEIGHTS, weights), (DNNL_ARG_DST, destination)]
                 + (bias.map { [(DNNL_ARG_BIAS, $0)] } ?? []), scratch: scratch)
     }
 }
 
-/// Runs a primitive on the calling thread with these arguments and waits for it.
-func execute(
-    _ primitive: dnnl_primitive_t?, _ engine: dnnl_engine_t,
-    _ arguments: [(Int32, OneDNNLayout, UnsafeMutableRawPointer)]
-) throws {
-    var stream: dnnl_stream_t?
+/// What oneDNN is told beside a product's sizes: scratch memory is the caller's, and `activation` follows.
+func withOneDNNAttributes<Result>(
+    _ activation: Activation, _ body: (dnnl_primitive_attr_t?) throws -> Result
+) throws -> Result {
+    var attributes: dnnl_primitive_attr_t?
+    try check(dnnl_primitive_attr_create(&attributes), "product attributes")
+    defer { dnnl_primitive_attr_destroy(attributes) }
     try check(
-        dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)),
-        "a oneDNN stream")
-    defer { dnnl_stream_destroy(stream) }
-    var prepared: [dnnl_exec_arg_t] = []
-    prepared.reserveCapacity(arguments.count)
-    defer { for argument in prepared { dnnl_memory_destroy(argument.memory) } }
-    for (index, layout, pointer) in arguments {
-        var memory: dnnl_memory_t?
-        try check(
-            vt_memory(&memory, layout.description, engine, pointer), "a oneDNN argument")
-        prepared.append(dnnl_exec_arg_t(arg: index, memory: memory))
+        dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+        "product attributes")
+    let kind: dnnl_alg_kind_t? =
+        switch activation {
+        case .none: nil
+        case .relu, .leakyReLU: dnnl_eltwise_relu
+        case .geluTanh: dnnl_eltwise_gelu_tanh
+        case .geluErf: dnnl_eltwise_gelu_erf
+        }
+    if let kind {
+        var operations: dnnl_post_ops_t?
+        try check(dnnl_post_ops_create(&operations), "product attributes")
+        defer { dnnl_post_ops_destroy(operations) }
+        let slope: Float = activation == .leakyReLU ? 0.2 : 0
+        try check(vt_post_op(operations, kind, slope), "activation")
+        try check(dnnl_primitive_attr_set_post_ops(attributes, operations), "product attributes")
     }
-    try check(
-        dnnl_primitive_execute(primitive, stream, Int32(prepared.count), prepared), "a product")
-    try check(dnnl_stream_wait(stream), "a product")
+    return try body(attributes)
 }

@@ -116,12 +116,12 @@ final class OneDNNProducts: ForkParticipant {
             return (engine, primitive)
         }
         defer { dnnl_primitive_destroy(primitive) }
-        try execute(
-            primitive, engine,
-            [
-                (DNNL_ARG_FROM, plain, UnsafeMutableRawPointer(mutating: rows)),
-                (DNNL_ARG_TO, layout, packed),
-            ])
+        guard let primitive else { throw ProductError.library("oneDNN gave no reorder") }
+        let call = try OneDNNCall(
+            primitive, engine: engine, [(DNNL_ARG_FROM, plain), (DNNL_ARG_TO, layout)])
+        try call.set(0, rows)
+        try call.set(1, packed)
+        try call.run()
     }
 }
 
@@ -141,7 +141,7 @@ extension OneDNNProducts: ProductLibrary {
         _ key: ProductKey, _ x: UnsafeRawPointer, _ w: UnsafeRawPointer,
         bias: UnsafePointer<Float>?, into y: UnsafeMutableRawPointer, _ workspace: Workspace
     ) throws {
-        try OneDNNCalls.of(workspace).product(key) { try product(key).call() }
+        try OneDNNCalls.of(workspace).products(key) { try product(key).call() }
             .run(x, w, bias, y, workspace)
     }
 
@@ -174,6 +174,5 @@ extension OneDNNProducts: ProductLibrary {
         -> (any DirectConvolution)?
     { OneDNNConvolution.of(shape, product) }
 
-    func useOneThread() { OneDNNProducts.threads.useOne() }
-    func restoreThreads() { OneDNNProducts.threads.restore() }
+    var threads: OpenMPThreads? { OneDNNProducts.threads }
 }

@@ -134,6 +134,5 @@ final class OpenBLASProducts: ProductLibrary, ForkParticipant {
         -> (any DirectConvolution)?
     { nil }
 
-    func useOneThread() { library.threads.useOne() }
-    func restoreThreads() { library.threads.restore() }
+    var threads: OpenMPThreads? { library.threads }
 }
