@@ -1,5 +1,5 @@
-"""vtfilter beside PyTorch, OpenVINO (int8 by NNCF) and ONNX Runtime: one clip of the released configuration on the
-CPU, with the same random weights, all in one run.
+"""vtfilter beside PyTorch, OpenVINO (int8 by NNCF) and ONNX Runtime: one clip of the released
+configuration on the CPU, with the same random weights, all in one run.
 
     python peers.py FOLDER --vtfilter PATH [--rounds 3] [--out RESULTS]
 
@@ -96,29 +96,23 @@ class VTFilter(Peer):
         return frames.transpose(3, 0, 1, 2).astype(np.float32) / 32767.5 - 1
 
 
-def openvino(whole, pixels, precision):
+def openvino(whole, pixels, hints, change=lambda model: model):
     import openvino as ov
 
     model = ov.convert_model(whole, example_input=pixels)
     model.reshape({0: list(pixels.shape)})
-    compiled = ov.Core().compile_model(model, "CPU", {
-        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
+    compiled = ov.Core().compile_model(change(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"} | hints)
     return lambda: compiled(pixels.numpy())[0][0]
 
 
-def openvino_int8(whole, pixels):
+def quantised(pixels):
     """Post-training quantisation by NNCF as it comes, calibrated on the clip and its mirror images."""
     import nncf
-    import openvino as ov
 
-    model = ov.convert_model(whole, example_input=pixels)
-    model.reshape({0: list(pixels.shape)})
     clips = [pixels, pixels.flip(3), pixels.flip(4)]
-    quantised = nncf.quantize(
+    return lambda model: nncf.quantize(
         model, nncf.Dataset([clip.numpy() for clip in clips]), subset_size=len(clips),
         model_type=nncf.ModelType.TRANSFORMER)
-    compiled = ov.Core().compile_model(quantised, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-    return lambda: compiled(pixels.numpy())[0][0]
 
 
 def onnx_runtime(whole, pixels, folder):
@@ -161,12 +155,15 @@ def main():
     builders = [("PyTorch eager", "f32", lambda: lambda: whole(pixels)[0].numpy()),
                 ("PyTorch compile", "f32", lambda: (
                     lambda f: lambda: f(pixels)[0].numpy())(torch.compile(whole))),
-                ("OpenVINO", "f32", lambda: openvino(whole, pixels, "f32")),
+                ("OpenVINO", "f32", lambda: openvino(
+                    whole, pixels, {"INFERENCE_PRECISION_HINT": "f32"})),
                 ("ONNX Runtime", "f32", lambda: onnx_runtime(whole, pixels, options.folder)),
                 ("PyTorch eager", "bf16", lambda: bfloat16(whole)),
                 ("PyTorch compile", "bf16", lambda: bfloat16(torch.compile(whole))),
-                ("OpenVINO", "bf16", lambda: openvino(whole, pixels, "bf16")),
-                ("OpenVINO + NNCF", "int8", lambda: openvino_int8(whole, pixels))]
+                ("OpenVINO", "bf16", lambda: openvino(
+                    whole, pixels, {"INFERENCE_PRECISION_HINT": "bf16"})),
+                ("OpenVINO + NNCF", "int8", lambda: openvino(
+                    whole, pixels, {}, quantised(pixels)))]
     peers, notes = [], []
     for name, precision, build in builders:
         if any(part in f"{name} {precision}" for part in options.without):
