@@ -97,9 +97,8 @@ let package = Package(
         .executableTarget(
             name: "vtfilter",
             dependencies: [
-                "CVidTwinKernels", "ForkSafety", "VidTwinKernels", "VidTwin", "VidTwinTraining",
-                "VideoIO", "LatentIO",
-                "TensorFiles",
+                "CSystem", "CVidTwinKernels", "ForkSafety", "VidTwinKernels", "VidTwin",
+                "VidTwinTraining", "VideoIO", "LatentIO", "TensorFiles",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

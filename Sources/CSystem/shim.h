@@ -1,5 +1,6 @@
 #pragma once
 #include <errno.h>
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -20,3 +21,6 @@ static inline unsigned vt_file_system(int descriptor) {
     struct statfs system;
     return fstatfs(descriptor, &system) == 0 ? (unsigned)system.f_type : 0;
 }
+
+// Has all threads ask one heap for memory.
+static inline void vt_one_heap(void) { mallopt(M_ARENA_MAX, 1); }

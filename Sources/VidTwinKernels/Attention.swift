@@ -34,22 +34,22 @@ package func attention(
             continue
         }
         let scores = workspace.floats(.scores, q.count * k.count)
-        probabilities(q, k, at: at, depth: depth, scale, causal: causal, into: scores)
+        probabilities(q, k, at: at, depth: depth, scale, causal: causal, into: scores, workspace)
         if let keep { for i in 0..<q.count * k.count { scores[i] *= keep[i] } }
         matrixProduct(
             q.count, depth, k.count, scores, k.count, v.pointer + at, v.stride, transposed: false,
-            into: out + at, outStride)
+            into: out + at, outStride, workspace)
     }
 }
 
 /// `softmax(q kᵀ · scale)` of one head, whose columns begin at `at`: `[queries, keys]`.
 private func probabilities(
     _ q: Rows<Float>, _ k: Rows<Float>, at: Int, depth: Int, _ scale: Float, causal: Bool,
-    into scores: UnsafeMutablePointer<Float>
+    into scores: UnsafeMutablePointer<Float>, _ workspace: Workspace
 ) {
     matrixProduct(
         q.count, k.count, depth, q.pointer + at, q.stride, k.pointer + at, k.stride,
-        transposed: true, into: scores, k.count)
+        transposed: true, into: scores, k.count, workspace)
     if causal {
         for i in 0..<q.count {
             let seen = min(i + 1, k.count)
@@ -82,10 +82,10 @@ package func attentionBackward(
         }
         let p = workspace.floats(.scores, 2 * elements)
         let dp = p + elements
-        probabilities(q, k, at: at, depth: depth, scale, causal: causal, into: p)
+        probabilities(q, k, at: at, depth: depth, scale, causal: causal, into: p, workspace)
         matrixProduct(
             q.count, k.count, depth, d.pointer + at, d.stride, v.pointer + at, v.stride,
-            transposed: true, into: dp, k.count)
+            transposed: true, into: dp, k.count, workspace)
         if let keep {
             let kept = workspace.floats(.hidden, elements)
             for i in 0..<elements {
@@ -94,19 +94,19 @@ package func attentionBackward(
             }
             matrixProduct(
                 k.count, depth, q.count, kept, k.count, transposedA: true, d.pointer + at, d.stride,
-                transposed: false, into: dv + at, v.stride)
+                transposed: false, into: dv + at, v.stride, workspace)
         } else {
             matrixProduct(
                 k.count, depth, q.count, p, k.count, transposedA: true, d.pointer + at, d.stride,
-                transposed: false, into: dv + at, v.stride)
+                transposed: false, into: dv + at, v.stride, workspace)
         }
         kernels.softmax_backward(p, dp, q.count, k.count, k.count, scale)
         matrixProduct(
             q.count, depth, k.count, dp, k.count, k.pointer + at, k.stride, transposed: false,
-            into: dq + at, q.stride)
+            into: dq + at, q.stride, workspace)
         matrixProduct(
             k.count, depth, q.count, dp, k.count, transposedA: true, q.pointer + at, q.stride,
-            transposed: false, into: dk + at, k.stride)
+            transposed: false, into: dk + at, k.stride, workspace)
     }
 }
 

@@ -8,15 +8,20 @@ package enum MachineMemory {
         let (machine, overflow) = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
             by: sysconf(Int32(_SC_PAGESIZE)))
         var limits = [overflow || machine <= 0 ? Int.max : machine]
-        var space = rlimit()
-        if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &space) == 0, space.rlim_cur < Int.max
-        {
-            limits.append(Int(space.rlim_cur))
-        }
+        if let addressSpace { limits.append(addressSpace) }
         for file in ["memory.max", "memory/memory.limit_in_bytes"] {
             if let limit = number(in: "/sys/fs/cgroup/\(file)") { limits.append(limit) }
         }
         return limits.min() ?? .max
+    }
+
+    /// Whether there is a limit on address space.
+    package static var hasLimitedAddressSpace: Bool { addressSpace != nil }
+
+    private static var addressSpace: Int? {
+        var space = rlimit()
+        let status = getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &space)
+        return status == 0 && space.rlim_cur < Int.max ? Int(space.rlim_cur) : nil
     }
 
     /// The number that a file holds; nil for `max`, and where there is none.

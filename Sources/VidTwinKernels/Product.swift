@@ -165,13 +165,14 @@ private func run(
 package func matrixProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ aStride: Int,
     transposedA: Bool = false, _ b: UnsafePointer<Float>, _ bStride: Int, transposed: Bool,
-    into c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
+    into c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false,
+    _ workspace: Workspace
 ) {
     let key = StridedKey(
         m: m, n: n, k: k, aStride: aStride, bStride: bStride, cStride: cStride,
-        transposedA: transposedA, transposed: transposed)
+        transposedA: transposedA, transposed: transposed, adding: adding)
     do {
-        try Products.library.multiply(key, a, b, into: c, adding: adding)
+        try Products.library.multiply(key, a, b, into: c, workspace)
     } catch {
         TaskFailure.note(error)
     }

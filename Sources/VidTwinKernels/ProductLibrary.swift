@@ -45,6 +45,8 @@ struct StridedKey: Hashable, Sendable {
     let aStride, bStride, cStride: Int
     var transposedA = false
     let transposed: Bool
+    /// To what is there; of float32 alone.
+    var adding = false
 }
 
 /// What multiplies matrices. Everything runs on the calling thread, on several at once.
@@ -82,7 +84,7 @@ protocol ProductLibrary: Sendable {
     /// `c = a · b`, or `c += a · b`, of float32.
     func multiply(
         _ key: StridedKey, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-        into c: UnsafeMutablePointer<Float>, adding: Bool) throws
+        into c: UnsafeMutablePointer<Float>, _ workspace: Workspace) throws
 
     /// `c = a · b` of bfloat16 with float32 sums; only where `multipliesBFloat16`.
     func multiply(
@@ -165,7 +167,7 @@ struct NoProducts: ProductLibrary {
     ) throws { throw error }
     func multiply(
         _ key: StridedKey, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-        into c: UnsafeMutablePointer<Float>, adding: Bool
+        into c: UnsafeMutablePointer<Float>, _ workspace: Workspace
     ) throws { throw error }
     func multiply(
         _ key: StridedKey, _ a: UnsafePointer<UInt16>, _ b: UnsafePointer<UInt16>,

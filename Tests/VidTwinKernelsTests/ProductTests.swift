@@ -49,7 +49,8 @@ import VidTwinTestSupport
             let b = random.floats((transposed ? n : k) * bStride)
             var c = [Float](repeating: 0, count: m * cStride)
             matrixProduct(
-                m, n, k, a, aStride, b, bStride, transposed: transposed, into: &c, cStride)
+                m, n, k, a, aStride, b, bStride, transposed: transposed, into: &c, cStride,
+                Workspace())
             var (found, plain): ([Float], [Float]) = ([], [])
             for i in 0..<m {
                 for j in 0..<n {

@@ -146,7 +146,8 @@ func addConvolutionGradient(
                 x.pointer, columns, some.lowerBound, some.count, &sizes, own.lowerBound, own.count)
             matrixProduct(
                 O, width, some.count, d.pointer + some.lowerBound * O, O, transposedA: true,
-                columns, width, transposed: false, into: sums, width, adding: true)
+                columns, width, transposed: false, into: sums, width, adding: true,
+                workspace)
         }
         for o in 0..<O {
             for tap in own {

@@ -70,7 +70,7 @@ func addWeightGradient(
             matrixProduct(
                 outputs.count, I, rows, d.pointer + outputs.lowerBound, O, transposedA: true,
                 x.pointer, I, transposed: false, into: gradient + outputs.lowerBound * I, I,
-                adding: true)
+                adding: true, workspace)
         }
         return
     }
@@ -144,12 +144,12 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
         weight.shape[1] == I && bias.count == O, "\(weight.name) \(weight.shape) over \(x.shape)")
     let out = Tensor([N, O, inner], on: x.device)
     let columns = Partition(rows: inner, target: 4096)
-    x.device.parallel(N * columns.tasks, .linear) { task, _ in
+    x.device.parallel(N * columns.tasks, .linear) { task, workspace in
         let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
         let y = out.pointer + n * O * inner + part.lowerBound
         matrixProduct(
             O, part.count, I, weight.pointer, I, x.pointer + n * I * inner + part.lowerBound,
-            inner, transposed: false, into: y, inner)
+            inner, transposed: false, into: y, inner, workspace)
         kernels.add_row_bias(y, bias.pointer, O, part.count, inner, 1)
     }
     guard let tape = x.tape else { return out }
@@ -157,16 +157,16 @@ package func linearOverAxisReLU(_ x: Tensor, _ weight: Parameter, _ bias: Parame
         let (d, dx) = (activationGradient(out, d, .relu), Tensor(x.shape, on: x.device))
         let tasks = N * columns.tasks
         let sums = ColumnSums(tasks: tasks, columns: O * I + O, on: x.device)
-        x.device.parallel(tasks, .linear) { task, _ in
+        x.device.parallel(tasks, .linear) { task, workspace in
             let (n, part) = (task / columns.tasks, columns[task % columns.tasks])
             let up = d.pointer + n * O * inner + part.lowerBound
             let at = n * I * inner + part.lowerBound
             matrixProduct(
                 I, part.count, O, weight.pointer, I, transposedA: true, up, inner,
-                transposed: false, into: dx.pointer + at, inner)
+                transposed: false, into: dx.pointer + at, inner, workspace)
             matrixProduct(
                 O, I, part.count, up, inner, x.pointer + at, inner, transposed: true,
-                into: sums.pointer(task), I)
+                into: sums.pointer(task), I, workspace)
             for o in 0..<O {
                 var total = 0.0
                 for c in 0..<part.count { total += Double(up[o * inner + c]) }

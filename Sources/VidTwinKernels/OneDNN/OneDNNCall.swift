@@ -9,10 +9,13 @@ final class OneDNNCall {
     private let scratchBytes: Int
 
     /// The primitive stays its owner's, who outlives the call.
+    ///
+    /// - Throws: also where there is no room for what the first run compiles.
     init(
         _ primitive: dnnl_primitive_t, engine: dnnl_engine_t, _ layouts: [(Int32, OneDNNLayout)],
         scratch: OneDNNLayout? = nil
     ) throws {
+        try OneDNNProducts.requireRoom()
         var stream: dnnl_stream_t?
         try check(
             dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)),
@@ -89,6 +92,16 @@ final class OneDNNCalls {
     }
     var products = Kept<ProductKey>()
     var strided = Kept<StridedKey>()
+    /// Products of float32 at strides that were run.
+    private var plain: Set<StridedKey> = []
+
+    /// Before a product of float32 at strides, which needs no description: the first may be compiled.
+    func willMultiply(_ key: StridedKey) throws {
+        if plain.contains(key) { return }
+        try OneDNNProducts.requireRoom()
+        if plain.count >= 1024 { plain = [] }
+        plain.insert(key)
+    }
 
     static func of(_ workspace: Workspace) -> OneDNNCalls {
         if let calls = workspace.library as? OneDNNCalls { return calls }

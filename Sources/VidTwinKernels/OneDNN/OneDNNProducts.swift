@@ -26,8 +26,9 @@ final class OneDNNProducts: ForkParticipant {
     /// Rows for which a layout is chosen; `Partition` cuts large products into about as many.
     private static let layoutRows = 98
 
-    /// Makes sure of memory for code: oneDNN 2.6 writes through null where it gets none.
-    private static func requireRoom() throws {
+    /// Makes sure of memory for code: oneDNN 2.6 writes through null where it gets none, when a product is
+    /// compiled and, for its older products, when one is run for the first time.
+    static func requireRoom() throws {
         let bytes = MemoryReserve.headroom / 4
         guard MemoryReserve.isAvailable(bytes) else {
             throw ProductError.memory(what: "the code of a product", bytes: bytes)
@@ -147,14 +148,15 @@ extension OneDNNProducts: ProductLibrary {
 
     func multiply(
         _ key: StridedKey, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-        into c: UnsafeMutablePointer<Float>, adding: Bool
+        into c: UnsafeMutablePointer<Float>, _ workspace: Workspace
     ) throws {
+        try OneDNNCalls.of(workspace).willMultiply(key)
         func letter(_ transposed: Bool) -> CChar {
             CChar(UInt8(ascii: transposed ? "T" : "N"))
         }
         let status = dnnl_sgemm(
             letter(key.transposedA), letter(key.transposed), Int64(key.m), Int64(key.n),
-            Int64(key.k), 1, a, Int64(key.aStride), b, Int64(key.bStride), adding ? 1 : 0, c,
+            Int64(key.k), 1, a, Int64(key.aStride), b, Int64(key.bStride), key.adding ? 1 : 0, c,
             Int64(key.cStride))
         precondition(status != dnnl_invalid_arguments, "dnnl_sgemm of \(key)")
         try check(status, "a matrix product")

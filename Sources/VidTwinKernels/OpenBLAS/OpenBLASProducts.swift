@@ -62,7 +62,7 @@ final class OpenBLASProducts: ProductLibrary, ForkParticipant {
         let out = y.assumingMemoryBound(to: Float.self)
         try multiply(
             OpenBLASProducts.dense(key, key.shape.inputs), x.assumingMemoryBound(to: Float.self),
-            w.assumingMemoryBound(to: Float.self), into: out, adding: false)
+            w.assumingMemoryBound(to: Float.self), into: out, workspace)
         if let bias { kernels.add_table(out, bias, out, 0, rows, columns, 1, 1) }
         if key.activation != .none {
             kernels.activate(out, out, rows * columns, key.activation.code)
@@ -99,14 +99,14 @@ final class OpenBLASProducts: ProductLibrary, ForkParticipant {
                 for i in 0..<count { ws[o * count + i] = Float(w[o * inputs + from + i]) }
             }
             try multiply(
-                OpenBLASProducts.dense(key, count), xs, ws, into: sums, adding: false)
+                OpenBLASProducts.dense(key, count), xs, ws, into: sums, workspace)
             for at in 0..<rows * outputs { y[at] &+= Int32(sums[at]) }
         }
     }
 
     func multiply(
         _ key: StridedKey, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-        into c: UnsafeMutablePointer<Float>, adding: Bool
+        into c: UnsafeMutablePointer<Float>, _: Workspace
     ) throws {
         let sizes = [key.m, key.n, key.k, key.aStride, key.bStride, key.cStride]
         guard let largest = sizes.max(), largest <= Int(CInt.max) else {
@@ -119,7 +119,7 @@ final class OpenBLASProducts: ProductLibrary, ForkParticipant {
             library.sgemm(
                 rowMajor, key.transposedA ? turned : plain, key.transposed ? turned : plain,
                 CInt(key.m), CInt(key.n), CInt(key.k), 1, a, CInt(key.aStride), b,
-                CInt(key.bStride), adding ? 1 : 0, c, CInt(key.cStride))
+                CInt(key.bStride), key.adding ? 1 : 0, c, CInt(key.cStride))
         }
     }
 
