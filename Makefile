@@ -38,7 +38,8 @@ TEST_PACKAGES := libopenmpi-dev openmpi-bin python3-numpy python3-venv
 MORE_TEST_PACKAGES := chromium mandoc valgrind
 
 # What the plug-ins need: an MPI; the header of frei0r, programs that load it besides ffmpeg; fetching,
-# unpacking and assembling FFmpeg's source. What the check of the README's Start needs; what a wheel does.
+# unpacking and assembling FFmpeg's source. What the check of the README's Start needs; what a wheel and the
+# tarball do.
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
 SETS_PACKAGES := openmpi-bin parallel
 RECIPES_PACKAGES := $(SETS_PACKAGES) gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base \
@@ -49,6 +50,7 @@ DEB_PACKAGES := dpkg-dev
 FREI0R_HOSTS := gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-tools melt
 FREI0R_PACKAGES := frei0r-plugins-dev gcc libc6-dev
 WHEEL_PACKAGES := cmake gcc libc6-dev ninja-build patch python3-venv
+DIST_PACKAGES := binutils cmake dpkg-dev gcc libc6-dev libvpx-dev libwebp-dev make meson nasm ninja-build patch xz-utils
 FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 
 .PHONY: help deps test-deps build demo test test-build cpu-levels check check-slow \
@@ -56,7 +58,7 @@ FILTER_PACKAGES := dpkg-dev gcc libc6-dev make nasm pkg-config valgrind xz-utils
 	library mpi install-mpi mpi-check mpi-check-slow train-soak abi frei0r frei0r-test install-frei0r filter-test \
 	filter-check sets-check sets-check-slow recipes \
 	recipes-slow bench-storage installable install uninstall install-check install-bare deb deb-check \
-	python-check wheel wheel-check wheel-bare clean
+	python-check wheel wheel-check wheel-bare dist dist-check clean
 
 help:
 	@echo "make demo      build, reconstruct an example clip, show both side by side"
@@ -69,6 +71,8 @@ help:
 	@echo "make abi, filter-test, frei0r-test, python-check   tests of the library, the plug-ins, Python"
 	@echo "make wheel     the Python package for many systems, in .build-wheel/dist (half an hour the first time);"
 	@echo "               wheel-check and wheel-bare install and test it"
+	@echo "make dist      a tarball of program and library for many systems, in .build-dist (an hour the first time);"
+	@echo "               dist-check tests it, in minimal systems too"
 	@echo "make mpi       plug-ins for training by many processes (Open MPI, MPICH); mpi-check tests them"
 	@echo "make recipes   what docs/RECIPES.md shows; -slow: with torch, Slurm and VapourSynth too"
 	@echo "make sets-check   a set that many processes encode: GNU parallel, mpirun; -slow: Slurm too"
@@ -142,7 +146,7 @@ check: lint build readme examples train-check python-check mpi-check sets-check 
 	SWIFT="$(SWIFT)" bash .ci/sanitize short
 
 # The long forms of what `make check` does in short.
-check-slow: debug-build sanitize install-bare deb-check wheel-check wheel-bare
+check-slow: debug-build sanitize install-bare deb-check wheel-check wheel-bare dist-check
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=300
 	$(MAKE) --no-print-directory failures soak train-soak mpi-check-slow sets-check-slow recipes-slow
 
@@ -344,6 +348,17 @@ wheel-check: wheel build .build-train/python-ready
 wheel-bare: wheel
 	@$(call install_missing,$(BARE_PACKAGES))
 	bash python/wheel/check.sh --bare .build-wheel/dist/vidtwin-*.whl
+
+# Program and library for other systems than this, with a libav of their own: .packaging/dist. Then beside the
+# program here, and in minimal roots.
+DIST := .build-dist/vidtwin-$(VERSION)-linux-x86_64.tar.xz
+dist: deps
+	@$(call install_missing,$(DIST_PACKAGES))
+	SWIFT="$(SWIFT)" bash .packaging/dist/build.sh
+
+dist-check: dist build test-deps
+	@$(call install_missing,$(BARE_PACKAGES))
+	bash .ci/dist $(DIST) $(BUILD)/vtfilter
 
 .build-train/python-ready: python/tests/requirements.txt .build-train/ready
 	.build-train/bin/python -m pip install --quiet -r python/tests/requirements.txt
