@@ -34,6 +34,7 @@ if [ -z "$bare" ]; then
   prefix=$folder/prefix
   mkdir -p "$prefix/lib/pkgconfig" "$prefix/include"
   (cd "$folder" && python3 -m zipfile -e "$wheel" wheel)
+  if grep -rlF "$checkout" "$folder/wheel"; then fail "these name the folder in which they were built"; fi
   cp "$folder/wheel/vidtwin/lib/libvidtwin.so.1" "$prefix/lib/" && ln -s libvidtwin.so.1 "$prefix/lib/libvidtwin.so"
   [ ! -e "$folder/wheel/vidtwin.libs" ] || cp -r "$folder/wheel/vidtwin.libs" "$folder/"
   cp -r "$folder/wheel/vidtwin/share" "$prefix/share"
@@ -67,11 +68,10 @@ fi
 skip() { echo "wheel in a minimal root: $*: NOT TESTED"; exit 0; }
 [ "$(id -u)" = 0 ] || skip "only root can make a root"
 unshare --mount true 2> /dev/null || skip "no mounts can be made here"
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2> /dev/null | head -n 1)
 for suite in bullseye bookworm; do
   root=$folder/$suite
-  debootstrap --variant=minbase --include=python3 "$suite" "$root" $mirror > "$folder/log" 2>&1 || {
-    tail -n 3 "$folder/log" >&2
+  bash "$checkout/.ci/minimal-root" "$root" "$suite" python3 > "$folder/log" || {
+    [ $? = 75 ] || fail "no minimal Debian $suite could be made"
     echo "wheel: Debian $suite cannot be had: NOT TESTED there"
     continue
   }
