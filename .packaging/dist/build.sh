@@ -70,6 +70,10 @@ cp LICENSE "$stage/"
 licenses=$stage/share/vidtwin/licenses
 portable_licenses "$work" "$licenses"
 for package in libvpx-dev libwebp-dev; do cp "/usr/share/doc/$package/copyright" "$licenses/$package.txt"; done
+# Swift's Foundation has ICU in it; Debian's is there for libxml2, which Swift needs.
+icu=$(find /usr/share/doc/libicu*/copyright | head -n 1)
+[ -n "$icu" ] || { echo "expected the terms of ICU in /usr/share/doc/libicu*, found none: libxml2 brings them" >&2; exit 1; }
+cp "$icu" "$licenses/icu.txt"
 for each in swift-argument-parser swift-log swift-protobuf; do
   cp "$work/build/checkouts/$each/LICENSE.txt" "$licenses/$each.txt"
 done
@@ -78,17 +82,16 @@ cp "$work/ffmpeg/tree/COPYING.LGPLv2.1" "$licenses/ffmpeg-LGPL-2.1.txt"
 source() { sed -n 's/^Version: //p' "$(find "$work/$1" -maxdepth 1 -name "$1_*.dsc")" | head -n 1; }
 cat > "$licenses/README" << TEXT
 vidtwin is under the MIT licence (LICENSE); libvidtwin and vtfilter have these linked into them: oneDNN, libyaml,
-libdeflate, zlib, libcrypto of OpenSSL, libstdc++, Swift's libraries, swift-argument-parser, swift-log,
-swift-protobuf. Their terms are in the files beside this one.
+libdeflate, zlib, libcrypto of OpenSSL, libstdc++, Swift's libraries; vtfilter also swift-argument-parser, swift-log,
+swift-protobuf, and ICU, which is in Swift's Foundation. Their terms are in the files beside this one.
 
 lib/libav*.so.*, libsw*.so.* are FFmpeg's libraries under the LGPL 2.1 or later (ffmpeg-LGPL-2.1.txt), with dav1d,
 libvpx, libwebp and zlib linked into libavcodec and libavformat. vtfilter loads them from lib: others of the same
-names may be put in their place.
+names may be put in their place; without them it takes the system's, where their major versions are the same.
 
-Their source is Debian's source package ffmpeg $(source ffmpeg), its .orig.tar without Debian's changes, which
-Debian keeps (https://snapshot.debian.org/package/ffmpeg/), as ffmpeg.org has it; dav1d is $(source dav1d) of
-Debian. The scripts that build them are .packaging/dist and .packaging/portable of vidtwin's source. FFmpeg was
-configured by
+Their source is Debian's source package ffmpeg $(source ffmpeg), with the changes that are in it, which Debian keeps
+(https://snapshot.debian.org/package/ffmpeg/); dav1d is $(source dav1d) of Debian. The scripts that build them are
+.packaging/dist and .packaging/portable of vidtwin's source. FFmpeg was configured by
 
 $(cat "$work/libav/configure-line")
 

@@ -15,8 +15,8 @@ lib=$folder/lib
 list() { local IFS=,; echo "$*"; }
 
 demuxers=(aac ac3 aiff apng asf av1 avi dts dv eac3 ffmetadata flac flv gif h263 h264 hevc image2 image2pipe
-  image_bmp_pipe image_jpeg_pipe image_pgm_pipe image_pgmyuv_pipe image_ppm_pipe image_png_pipe
-  image_tiff_pipe image_webp_pipe ivf m4v matroska mjpeg mov mp3 mpegps mpegts mpegvideo mxf nut obu ogg rawvideo
+  image_bmp_pipe image_j2k_pipe image_jpeg_pipe image_pam_pipe image_pbm_pipe image_pgm_pipe image_pgmyuv_pipe
+  image_png_pipe image_ppm_pipe image_tiff_pipe image_webp_pipe ivf m4v matroska mjpeg mov mp3 mpegps mpegts mpegvideo mxf nut obu ogg rawvideo
   vc1 w64 wav yuv4mpegpipe)
 decoders=(apng bmp cinepak dnxhd dvvideo ffv1 ffvhuff flv gif h263 h263i h263p h264 hevc huffyuv
   jpeg2000 libdav1d mjpeg mjpegb mpeg1video mpeg2video mpeg4 mpegvideo msmpeg4v1 msmpeg4v2 msmpeg4v3 pam pbm pgm ppm
@@ -27,7 +27,7 @@ decoders=(apng bmp cinepak dnxhd dvvideo ffv1 ffvhuff flv gif h263 h263i h263p h
 encoders=(apng bmp dnxhd dvvideo ffv1 ffvhuff flv gif h263 h263p huffyuv libvpx_vp8 libvpx_vp9 libwebp ljpeg
   mjpeg mpeg1video mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 pgm png ppm prores prores_ks qtrle rawvideo tiff utvideo
   v210 wmv1 wmv2 wrapped_avframe
-  aac ac3 alac eac3 flac mp2 opus vorbis pcm_f32le pcm_s16be pcm_s16le pcm_s24le pcm_s32le wmav1 wmav2)
+  aac ac3 alac eac3 flac mp2 opus pcm_f32le pcm_s16be pcm_s16le pcm_s24le pcm_s32le wmav1 wmav2)
 muxers=(apng asf avi dv ffmetadata flv framemd5 gif h263 h264 hevc image2 image2pipe ipod ivf m4v matroska mjpeg
   mov mp4 mpeg1system mpeg1video mpeg2video mpeg2vob mpegts mxf nut obu ogg ogv psp rawvideo tg2 tgp webm webp
   yuv4mpegpipe)
@@ -80,7 +80,7 @@ cd "$tree"
 # shellcheck disable=SC2086
 PKG_CONFIG_LIBDIR=$lib/pkgconfig PKG_CONFIG_PATH='' run ./configure $settings
 find "$tree" -name 'lib*.so*' -delete  # linked again with what is in those flags
-run nice make -j "$(nproc)"
+run make -j "$(nproc)"
 run make install DESTDIR="$folder/libav/root"
 mv "$folder/libav/root/usr/include" "$folder/libav/root/usr/lib" "$folder/libav/"
 rm -rf "$folder/libav/root" "$folder/libav/lib/pkgconfig"

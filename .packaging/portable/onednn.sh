@@ -20,15 +20,18 @@ settings=(
   '-DONEDNN_ENABLE_PRIMITIVE=INNER_PRODUCT;MATMUL;REORDER' -DONEDNN_ENABLE_JIT_PROFILING=OFF
   -DONEDNN_ENABLE_ITT_TASKS=OFF -DONEDNN_VERBOSE=OFF -DONEDNN_ARCH_OPT_FLAGS=
 )
-wanted="$suite ${settings[*]}"
+# Its kernels know the file that they are from: without the folder in which it lies.
+flags="-ffunction-sections -fdata-sections -fvisibility=hidden -fvisibility-inlines-hidden '-ffile-prefix-map=FOLDER=.'"
+wanted="$suite ${settings[*]} $flags"
 if [ "$(cat "$folder/made" 2> /dev/null)" = "$wanted" ]; then exit 0; fi
 
 command -v cmake > /dev/null && command -v ninja > /dev/null || exit 75
-bash "$here/source.sh" onednn "$folder" "$suite" || exit $?
+# Of Debian's changes, later fixes of the same version: the others are for other machines and its tests.
+bash "$here/source.sh" onednn "$folder" "$suite" 'upstream-*' || exit $?
 echo "oneDNN of Debian $suite, in $folder: half an hour" >&2
-export CXXFLAGS="-ffunction-sections -fdata-sections -fvisibility=hidden -fvisibility-inlines-hidden"
-CFLAGS=$CXXFLAGS cmake -S "$folder/tree" -B "$folder/build" -G Ninja "${settings[@]}" \
-  > "$folder/log" 2>&1 && ninja -C "$folder/build" >> "$folder/log" 2>&1 || { tail -n 30 "$folder/log" >&2; exit 1; }
+export CFLAGS=${flags/FOLDER/$folder/tree} CXXFLAGS=${flags/FOLDER/$folder/tree}
+cmake -S "$folder/tree" -B "$folder/build" -G Ninja "${settings[@]}" \
+  > "$folder/log" 2>&1 && ninja -j "$(nproc)" -C "$folder/build" >> "$folder/log" 2>&1 || { tail -n 30 "$folder/log" >&2; exit 1; }
 rm -rf "$folder/include"
 cp -r "$folder/tree/include" "$folder/include"
 cp "$folder"/build/include/oneapi/dnnl/*.h "$folder/include/oneapi/dnnl/"

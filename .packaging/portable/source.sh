@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# A source package of Debian's, from the machine's own mirror, unpacked without Debian's changes but for later
-# fixes of the same version; nothing of the machine's configuration is changed.
+# A source package of Debian's, from the machine's own mirror, unpacked with Debian's changes to it, fixes of
+# security among them; nothing of the machine's configuration is changed.
 #
-#   .packaging/portable/source.sh PACKAGE FOLDER [SUITE]      in FOLDER/tree; SUITE, if not the machine's
+#   .packaging/portable/source.sh PACKAGE FOLDER [SUITE [PATCHES]]
 #
+# in FOLDER/tree. SUITE, if not the machine's; PATCHES: a pattern of the names of the changes to make, if not all.
 # Exit status 75: it cannot be had (no apt, no network).
 set -Eeuo pipefail
 trap 'echo "$0: line $LINENO failed" >&2' ERR
-package=$1 folder=$(realpath -m "$2") suite=${3:-}
+package=$1 folder=$(realpath -m "$2") suite=${3:-} patches=${4:-*}
 [ ! -e "$folder/tree/.unpacked" ] || exit 0
 command -v apt-get > /dev/null || exit 75
 apt=$folder/apt
@@ -26,7 +27,8 @@ mkdir "$folder/tree"
 tar -C "$folder/tree" --strip-components 1 -xf \
   "$(find "$folder" -maxdepth 1 -name "${package}_*.orig.tar.*" ! -name '*.asc')"
 tar -C "$folder/tree" -xf "$(find "$folder" -maxdepth 1 -name "${package}_*.debian.tar.*")"
-for file in "$folder"/tree/debian/patches/upstream-*.patch; do
-  [ ! -e "$file" ] || patch -s -d "$folder/tree" -p1 < "$file"
-done
+while read -r name _; do
+  # shellcheck disable=SC2053
+  [[ -z $name || $name == \#* || $name != $patches ]] || patch -s -d "$folder/tree" -p1 < "$folder/tree/debian/patches/$name"
+done < <(cat "$folder/tree/debian/patches/series" 2> /dev/null || true)
 touch "$folder/tree/.unpacked"
