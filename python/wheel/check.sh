@@ -87,5 +87,5 @@ root=$1; shift; cd /
 exec chroot "$root" env -i HOME=/root PATH=/usr/bin:/bin PYTHONPATH=/site sh -c 'cd /tests && exec python3 "$@"' - "$@"
 THERE
   run timeout 600 unshare --mount --propagation private --pid --fork bash "$folder/there" "$root"
-  echo "wheel: in a minimal Debian $suite, Python $version, $(chroot "$root" ldd --version | head -n 1)"
+  echo "wheel: in a minimal Debian $suite, Python $version, $(chroot "$root" ldd --version | sed -n 1p)"
 done
