@@ -161,6 +161,51 @@ import VidTwinTraining
         #expect(still < 0.1 * mean, "\(still / mean) of the mean picture is missing")
     }
 
+    @Test func `a second block closes the steps between patches`() throws {
+        let device = Device(threads: 2)
+        let held = Self.clips(100..<106, on: device)
+        // How much more pixels differ across borders of patches than they do in the clip, as a part of
+        // that; and the error along the picture's own border.
+        func start(_ depth: Int) throws -> (steps: Double, outside: Double, psnr: Double) {
+            var text = Self.yaml()
+            if let decoder = text.ranges(of: "depth: 1").last {
+                text.replaceSubrange(decoder, with: "depth: \(depth)")
+            }
+            let c = try Configuration(text: Array(text.utf8), path: "start.yaml")
+            let weights = try TransformStart.weights(
+                c, place: "start.yaml", base: Self.base(c), clips: Self.clips(0..<96, on: device)
+            ) { _ in }
+            let model = try VidTwinModel(c, weights: weights, device: device)
+            var (error, own, outside) = (0.0, 0.0, 0.0)
+            for clip in held {
+                let (x, y) = (
+                    clip.values, try model.decode(try model.encode(clip), part: .all).values
+                )
+                for row in 0..<16 * 64 {
+                    for column in stride(from: 16, to: 64, by: 16) {
+                        for channel in 0..<3 {
+                            let at = (row * 64 + column) * 3 + channel
+                            let (a, b) = (Double(x[at] - x[at - 3]), Double(y[at] - y[at - 3]))
+                            error += (a - b) * (a - b)
+                            own += a * a
+                        }
+                    }
+                    for column in [0, 63] {
+                        for channel in 0..<3 {
+                            let at = (row * 64 + column) * 3 + channel
+                            outside += pow(Double(x[at] - y[at]), 2)
+                        }
+                    }
+                }
+            }
+            return (error / own, outside, try Self.psnr(model, held))
+        }
+        let (one, two) = (try start(1), try start(2))
+        #expect(two.steps < 0.85 * one.steps, "\(one) \(two)")
+        #expect(two.outside < 1.1 * one.outside, "\(one) \(two)")
+        #expect(two.psnr > one.psnr - 0.1, "\(one) \(two)")
+    }
+
     /// A clip's mean picture in every frame.
     private static func still(_ clip: Tensor) -> [Float] {
         let (T, values) = (clip.dim(1), clip.values)

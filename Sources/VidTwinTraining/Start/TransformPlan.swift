@@ -91,6 +91,8 @@ struct DecoderChannels {
     let slots, presence, alongColumns, alongRows, out, constants: [Int]
     /// All without content and constants before the first block, and all without content at its MLP.
     let calm, quiet: [Int]
+    /// Constants and what only tables are in, in all blocks.
+    let labels: [Int]
 
     init(_ plan: TransformPlan, order: [Int], constants count: Int) {
         var left = order[...]
@@ -107,6 +109,7 @@ struct DecoderChannels {
         out = take(plan.moving)
         constants = take(count)
         quiet = out + constants + left
+        labels = constants + left
         calm = moments.flatMap { $0 } + [zero] + out + left
     }
 

@@ -98,7 +98,7 @@ extension TransformStart {
     /// What a bias adds to the decoder's tokens: constants, of several values so that narrow forms do not
     /// err alike in all; and what takes away the offsets that brought numbers through ReLUs, and their
     /// tables, since they cost them digits.
-    private var decoderConstants: [Double] {
+    var decoderConstants: [Double] {
         let channels = tokenChannels
         var out = constant([], 0)
         let count = channels.constants.count
@@ -180,6 +180,14 @@ extension TransformStart {
                     units.add(own, gates: both, to: [(first, -Scale.slot)], &weights)
                     units.add(diagonal, gates: both, to: [(first, Scale.slot)], &weights)
                     units.add(along, gates: both, to: [(second, -Scale.slot)], &weights)
+                }
+            }
+        }
+        // Then the maps are done with, and the second block has their channels.
+        if c.decoder.depth > 1 {
+            for (moments, reads) in zip(channels.moments, reads) {
+                for (channel, read) in zip(moments, reads) {
+                    units.add(read, gates: [], to: [(channel, -Scale.part)], &weights)
                 }
             }
         }

@@ -107,6 +107,10 @@ package struct TransformStart {
         try start.dynamics()
         try start.decoder(samples)
         try start.lastLayer(clips)
+        if configuration.decoder.depth > 1 {
+            try start.edges(clips)
+            try start.lastLayer(clips)
+        }
         return start.weights
     }
 
@@ -167,7 +171,13 @@ package struct TransformStart {
                 "\(part)_config.params.num_heads",
                 "\(heads) or more, of \(values) channels or more",
                 "\(transformer.heads) of \(C / transformer.heads)")
-            let units = (part == "encoder" ? 8 : 10) * plan.side * plan.strong
+            var units = (part == "encoder" ? 8 : 10) * plan.side * plan.strong
+            if part == "decoder", transformer.depth > 1 {
+                units += 2 * plan.carried * plan.strong
+                try need(
+                    transformer.heads >= 4, "\(part)_config.params.num_heads", "4 or more",
+                    "\(transformer.heads)")
+            }
             try need(
                 transformer.hidden >= units, "\(part)_config.params.mlp_ratio",
                 "\(units) units or more", "\(transformer.hidden)")
@@ -192,9 +202,9 @@ package struct TransformStart {
         // First such as hold 1 nearly everywhere: what dynamics pass through has no table of its own. Last
         // those that keys read, which nothing else may be in.
         let (table, flat, times) = (places, TransformStart.flattest(places), moments)
-        func order(_ steady: [Int], keys looks: [TimeWindow]) -> [Int] {
+        func order(_ steady: [Int], keys looks: [TimeWindow], places: [Int] = []) -> [Int] {
             let waves = looks.flatMap { $0.waves }
-            let keys = Set(waves.flatMap { windows.rates.channels($0.index) })
+            let keys = Set(waves.flatMap { windows.rates.channels($0.index) } + places)
             let first = steady.filter { !keys.contains($0) }
             return first + flat.filter { !keys.contains($0) && !first.contains($0) } + keys.sorted()
         }
@@ -207,7 +217,10 @@ package struct TransformStart {
                 Array(steady.prefix(plan.moving + 1)), keys: [windows.knots(of: 0), windows.own]),
             constants: Scale.constants.encoder)
         tokenChannels = DecoderChannels(
-            plan, order: order(Array(steadiest), keys: [windows.moment(of: 0)]),
+            plan,
+            order: order(
+                Array(steadiest), keys: [windows.moment(of: 0)],
+                places: c.decoder.depth > 1 ? TransformStart.placeKeys(c).channels : []),
             constants: Scale.constants.decoder)
         weights = try NamedWeights(base, path: "constructed weights")
     }
