@@ -80,6 +80,10 @@ class VTFilter(Peer):
                       "--checkpoint", f"{folder}/model.safetensors", "--precision", precision]
         self.path, self.clip, self.report = path, f"{folder}/clip.rgb", {}
 
+    def has(self, words):
+        return words in subprocess.run([self.path, "--version"], env=self.environment, check=True,
+                                       capture_output=True, text=True).stdout
+
     def run(self):
         out = subprocess.run([self.path, "bench", *self.model, "--clips", "1", "--json"],
                              env=self.environment, check=True, capture_output=True).stdout
@@ -184,7 +188,11 @@ def main():
     if any(part in "vtfilter (OpenBLAS) f32" for part in options.without):
         notes.append("OpenBLAS was left out by request.")
     else:
-        peers.append(VTFilter(options.vtfilter, options.folder, "f32", products="openblas"))
+        openblas = VTFilter(options.vtfilter, options.folder, "f32", products="openblas")
+        if openblas.has("products OpenBLAS"):
+            peers.append(openblas)
+        else:
+            notes.append("OpenBLAS with OpenMP is not on this machine (libopenblas0-openmp), and was left out.")
 
     reference = whole(pixels)[0].numpy()
     agreement = {}

@@ -165,6 +165,45 @@ struct TrainTests {
         #expect(other.status == 4, "\(other.errors)")
     }
 
+    @Test func `steps are measured without a run, and what is printed goes over its configuration`()
+        throws
+    {
+        let folder = Fixtures.temporaryFolder()
+        defer { Fixtures.remove(folder) }
+        let run = try GoldenRun("flat", seed: 3, accumulate: 1, in: folder)
+        let measured = Shell.run(
+            run.command
+                + "model.params.loss_config.params.perceptual_weight=0 -q --measure-steps 1 "
+                + "> steps.yaml && ls", in: folder)
+        #expect(measured.status == 0, "\(measured.errors)")
+        #expect(!measured.text.contains("logs"), "a run was made: \(measured.text)")
+        let lines = try String(contentsOfFile: "\(folder)/steps.yaml", encoding: .utf8)
+            .split(separator: "\n").map(String.init)
+        let head = "model:,  params:,    optimizer_config:,      params:,        lr_scale:"
+        #expect(
+            lines.dropFirst(3).prefix(5).map { $0 } == head.split(separator: ",").map(String.init))
+        let factors = lines.dropFirst(8).compactMap { line -> Double? in
+            let parts = line.split(separator: " ")
+            return parts.count == 4 && parts[2] == "#" ? Double(parts[1]) : nil
+        }
+        // Weights of encoder, decoder, Q-Former and heads; none above 1, and not all alike.
+        #expect(factors.count > 50 && factors.allSatisfy { (0...1).contains($0) }, "\(lines)")
+        #expect(Set(factors).count > 2, "\(factors)")
+        let trained = Shell.run(
+            run.command.replacing(run.configuration, with: "\(run.configuration) steps.yaml")
+                + "--steps 1 --no-tensorboard model.params.loss_config.params.perceptual_weight=0",
+            in: folder)
+        #expect(trained.status == 0, "\(trained.errors)")
+        #expect(!trained.errors.contains("matches no weight"), "\(trained.errors)")
+        for (options, words) in [
+            ("--measure-steps 0", "expected 1 or more"),
+            ("--measure-steps 1 --resume logs", "not with --resume"),
+        ] {
+            let refused = Shell.run(run.command + options, in: folder)
+            #expect(refused.status == 2 && refused.errors.contains(words), "\(refused.errors)")
+        }
+    }
+
     @Test func `a run is called after its first file, whatever that is called`() throws {
         let folder = Fixtures.temporaryFolder()
         defer { Fixtures.remove(folder) }

@@ -190,7 +190,7 @@ package struct TrainingRun {
             StateHash.of(settings.text, seed: seed), "the configuration and the seed")
     }
 
-    private static func start(
+    static func start(
         _ initial: InitialWeights, _ settings: TrainingSettings, _ options: RunOptions,
         _ list: VideoList, seed: UInt64, on device: Device, say: @escaping (String) -> Void
     ) throws -> StartingWeights {
@@ -216,7 +216,7 @@ package struct TrainingRun {
             isPartial: options.allowsPartial)
     }
 
-    private static func objective(
+    static func objective(
         _ settings: TrainingSettings, _ options: RunOptions, _ source: any WeightSource,
         shapes: [String: [Int]], seed: UInt64, on device: Device,
         _ tell: (Trainer.Event) -> Void
@@ -266,7 +266,7 @@ package struct TrainingRun {
 
 extension TrainingSettings {
     /// Takes what the command line says in place of the configuration.
-    fileprivate mutating func adopt(_ options: RememberedOptions) {
+    mutating func adopt(_ options: RememberedOptions) {
         precision = options.precision ?? precision
         let data = training.options
         training.options.maximumBad = options.maximumBad ?? data.maximumBad
@@ -291,7 +291,7 @@ extension WandbRun.About {
 }
 
 extension VideoList {
-    fileprivate init(_ videos: TrainingSettings.Videos, _ part: String) throws {
+    init(_ videos: TrainingSettings.Videos, _ part: String) throws {
         try self.init(
             folder: videos.folder, list: videos.list,
             folderKey: "data.params.\(part).params.data_dir",

@@ -28,6 +28,7 @@ struct Train: ParsableCommand {
               vtfilter train -b config.yaml --data-dir videos \\
                 model.params.ckpt_path=model.ckpt
               vtfilter train --resume logs/2026-01-31T23-59-59_config
+              vtfilter train -b config.yaml --data-dir videos --measure-steps 4
             """)
 
     @Option(
@@ -106,6 +107,12 @@ struct Train: ParsableCommand {
 
     @OptionGroup var wandb: WandbOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "Train nothing: print how far one step of each weight may go, over this many clips, and "
+                + "the lr_scale that follows.", valueName: "clips"))
+    var measureSteps: Int?
+
     @Flag(help: "Accepted, as the reference has it: no run ends with a test here.")
     var noTest = false
 
@@ -125,6 +132,15 @@ struct Train: ParsableCommand {
         }
         if let minFrames, minFrames < 0 {
             throw ValidationError("--min-frames \(minFrames): expected 0 or more")
+        }
+        if let measureSteps {
+            if measureSteps < 1 {
+                throw ValidationError("--measure-steps \(measureSteps): expected 1 or more")
+            }
+            if resume != nil {
+                throw ValidationError(
+                    "--measure-steps starts from model.params.ckpt_path or anew, not with --resume")
+            }
         }
         if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
             throw ValidationError("--name \(name): expected a name without / and a dot in front")
@@ -153,6 +169,12 @@ struct Train: ParsableCommand {
         }
         let settings = try settings()
         for note in settings.notes { Log.notice(note) }
+        if let measureSteps {
+            if processes != nil {
+                throw UsageError("--measure-steps: expected one process, found several")
+            }
+            return try printSteps(settings, clips: measureSteps)
+        }
         let interruption = Interruption()
         SaveRequest.listen()
         var requests = Trainer.Requests()
@@ -199,6 +221,15 @@ struct Train: ParsableCommand {
                 listener.table(
                     run, seconds: Clock.now - start, batches: trainer.state.batch - first))
         }
+    }
+
+    private func printSteps(_ settings: TrainingSettings, clips: Int) throws {
+        let (sizes, rate) = try TrainingRun.stepSizes(
+            settings, options(settings), clips: clips, tell: TrainingListener().heard
+        ) { done, all in
+            if done % 25 == 0 || done == all { Log.notice("\(done) of \(all) weights") }
+        }
+        try StepReport(sizes, clips: clips, rate: rate).print()
     }
 
     /// The run; names of a start that do not fit are all said, as patterns are made from them.
