@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes vidtwin-nano anew: material, clips, training, packing. Everything that is finished is left as it
+# Makes vidtwin-nano anew: material, clips, training, packing, figures. Everything that is finished is left as it
 # is, and a training that was stopped goes on.
 #
 #   models/vidtwin-nano/recipe.sh WORK [BATCHES]
@@ -29,6 +29,15 @@ else
 fi
 
 mkdir -p vidtwin-nano
-cp "$here/config.yaml" vidtwin-nano/
+cp "$here/config.yaml" "$here/CARD.md" vidtwin-nano/
 python3 "$here/pack.py" "$run/model.safetensors" vidtwin-nano/model.safetensors
-"$vtfilter" evaluate --model "$work/vidtwin-nano" --data-dir CLIPS --meta CLIPS/validation.csv --sample-fps 15
+
+# The card's tables: held-back clips, and the example clips, which no training saw.
+measure() { "$vtfilter" evaluate -q -y --model "$work/vidtwin-nano" "$@" > /dev/null; }
+for precision in f32 bf16 int8; do
+  measure --precision $precision --data-dir CLIPS --meta CLIPS/validation.csv --sample-fps 15 --frames 16 \
+    --json validation.$precision.json
+  measure --precision $precision --data-dir "$here/../../Tests/Fixtures/media" --frames 64 --json examples.$precision.json
+done
+python3 "$here/card.py" vidtwin-nano/CARD.md .
+sed -n '/<!-- figures -->/,/<!-- .figures -->/p' vidtwin-nano/CARD.md
