@@ -92,6 +92,8 @@ final class OneDNNCalls {
     }
     var products = Kept<ProductKey>()
     var strided = Kept<StridedKey>()
+    /// By the compiled convolution, which the process keeps.
+    var convolutions = Kept<ObjectIdentifier>()
     /// Products of float32 at strides that were run.
     private var plain: Set<StridedKey> = []
 

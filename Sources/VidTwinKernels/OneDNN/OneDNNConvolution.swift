@@ -167,20 +167,27 @@ final class OneDNNConvolution: DirectConvolution, @unchecked Sendable {
         _ product: ConvolutionProduct, _ workspace: Workspace
     ) {
         workspace.operations += shape.operations
-        let (isWeights, isData) = (product == .backwardWeights, product == .backwardData)
         do {
-            var layouts = [
-                (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source),
-                (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights),
-                (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination),
-            ]
-            if hasBias {
-                layouts.append((DNNL_ARG_BIAS, try OneDNNLayout.plain([shape.outputs], .float32)))
+            let call = try OneDNNCalls.of(workspace).convolutions(ObjectIdentifier(self)) {
+                try self.call(product)
             }
-            let call = try OneDNNCall(primitive, engine: engine, layouts, scratch: scratch)
             try HeldSignals.during { try call.run(input, packed, bias, output, workspace) }
         } catch {
             TaskFailure.note(error)
         }
+    }
+
+    /// What it is called with on one workspace.
+    private func call(_ product: ConvolutionProduct) throws -> OneDNNCall {
+        let (isWeights, isData) = (product == .backwardWeights, product == .backwardData)
+        var layouts = [
+            (isData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, source),
+            (isWeights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights),
+            (isWeights || isData ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, destination),
+        ]
+        if hasBias {
+            layouts.append((DNNL_ARG_BIAS, try OneDNNLayout.plain([shape.outputs], .float32)))
+        }
+        return try OneDNNCall(primitive, engine: engine, layouts, scratch: scratch)
     }
 }
