@@ -55,11 +55,13 @@ package struct StepSizes {
         var measured: [Measured] = []
         for (index, parameter) in parameters.enumerated() {
             defer { done(index + 1, parameters.count) }
-            guard let values = parameter.trainable, values.hasGradient,
-                let kept = AlignedBuffer(count: values.count)
-            else {
+            guard let values = parameter.trainable, values.hasGradient else {
                 measured.append(Measured(name: parameter.name, step: nil))
                 continue
+            }
+            guard let kept = AlignedBuffer(count: values.count) else {
+                throw ModelError.memory(
+                    what: "a copy of \(parameter.name)", bytes: 4 * values.count)
             }
             kept.pointer.update(from: values.value.pointer, count: values.count)
             func isHarmless(_ step: Double) throws -> Bool {
