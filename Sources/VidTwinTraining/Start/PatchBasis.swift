@@ -46,14 +46,7 @@ struct PatchBasis {
         var covariance = Tensor([P, P], [Float](repeating: 0, count: P * P), on: device)
         for clip in clips {
             let part = patches(clip)
-            let centred = Tensor(part.shape, on: device)
-            centred.withPointer { to in
-                part.withPointer { from in
-                    for row in 0..<part.dim(0) {
-                        for i in 0..<P { to[row * P + i] = from[row * P + i] - Float(mean[i]) }
-                    }
-                }
-            }
+            let centred = centred(part, about: mean.map { Float($0) })
             covariance = combined(1, covariance, Float(1 / n), weightGradient(centred, centred))
         }
         covariance = PatchBasis.averaged(covariance, over: orders)

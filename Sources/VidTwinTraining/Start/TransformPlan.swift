@@ -12,6 +12,8 @@ struct TransformPlan {
     /// Moments at which a coefficient's way is told.
     static let knots = 4
 
+    /// Whether the decoder has a block to close the steps between patches with.
+    let closesSteps: Bool
     /// Coefficients of the mean picture.
     let count: Int
     /// Coefficients of each of the two maps of dynamics.
@@ -25,6 +27,7 @@ struct TransformPlan {
     var carried: Int { 2 * side + 1 }
 
     init(_ c: Configuration) {
+        closesSteps = c.decoder.depth > 1
         count = c.qformer.queries * c.structureChannels
         strong = c.encoder.grid.time / TransformPlan.knots
         side = max(c.encoder.grid.rows, c.encoder.grid.columns)

@@ -117,8 +117,8 @@ extension TransformStart {
 
     private mutating func knotsToFrames(_ name: String, _ constants: [Double]) throws {
         let channels = tokenChannels
-        let (C, side) = (c.decoder.width, plan.side)
-        let size = C / c.decoder.heads
+        let side = plan.side
+        let size = c.decoder.width / c.decoder.heads
         weights.clear("\(name).qkv.weight")
         weights.clear("\(name).qkv.bias")
         // What came along columns, along rows, and the diagonal, without offsets and tables.
@@ -142,11 +142,9 @@ extension TransformStart {
         for j in 0..<plan.strong {
             look(name, head: j, size: size, through: windows.moment(of: j), channels.calm)
             for (index, value) in values.enumerated() {
-                let row = 2 * C + j * size + index
-                for i in 0..<C { weights["\(name).qkv.weight", row, i] = value.weights[i] }
-                weights["\(name).qkv.bias", row] = value.offset
-                weights["\(name).proj.weight", channels.moments[j][index], j * size + index] =
-                    1 / Scale.gate
+                bring(
+                    value, name, head: j, size: size, value: index,
+                    to: channels.moments[j][index])
             }
         }
     }
@@ -184,7 +182,7 @@ extension TransformStart {
             }
         }
         // Then the maps are done with, and the second block has their channels.
-        if c.decoder.depth > 1 {
+        if plan.closesSteps {
             for (moments, reads) in zip(channels.moments, reads) {
                 for (channel, read) in zip(moments, reads) {
                     units.add(read, gates: [], to: [(channel, -Scale.part)], &weights)

@@ -48,8 +48,7 @@ extension TransformStart {
     /// - Precondition: the last layer is there, and the second block silent.
     mutating func edges(_ clips: [Tensor]) throws {
         let block = "decoder.blocks.1"
-        let (C, heads) = (c.decoder.width, c.decoder.heads)
-        let size = C / heads
+        let size = c.decoder.width / c.decoder.heads
         let pool = tokenChannels.moments.flatMap { $0 }
         let tokens = try tokens(clips)
         weights.clear("\(block).attn.qkv.weight")
@@ -65,12 +64,9 @@ extension TransformStart {
                 constants: decoderConstants, shut: -1)
             for (index, value) in values.enumerated() {
                 let channel = pool[head * (pool.count / 4) + index]
-                let row = 2 * C + head * size + index
-                for i in 0..<C {
-                    weights["\(block).attn.qkv.weight", row, i] = value.weights[i] * Scale.slot
-                }
-                weights["\(block).attn.qkv.bias", row] = value.offset * Scale.slot
-                weights["\(block).attn.proj.weight", channel, head * size + index] = 1 / Scale.gate
+                bring(
+                    value, times: Scale.slot, "\(block).attn", head: head, size: size,
+                    value: index, to: channel)
                 units.add(
                     difference(channel, tokenChannels.zero, by: 1 / Scale.slot), gates: [gate],
                     to: [(channel, -Scale.slot)], &weights)
@@ -83,11 +79,9 @@ extension TransformStart {
         _ neighbour: Neighbour, _ attention: String, head: Int, size: Int, _ seen: [[Double]],
         _ deviation: Double
     ) {
-        let C = c.decoder.width
         let (keys, rate) = TransformStart.placeKeys(c)
         // One step off is e^-6 of what is looked at.
         let height = 6 / (1 - cos(rate)) * deviation * Double(size).squareRoot()
-        let key = Double(Float(bfloat16: Float(height)))
         let labels = tokenChannels.labels
         let columns = c.decoder.grid.columns
         for (z, channel) in keys.enumerated() {
@@ -104,12 +98,10 @@ extension TransformStart {
             // What the norm takes from all channels alike is to be nothing here.
             fit.add(labels.map { _ in 3 } + [0], near: 0, off: 0.003)
             let query = fit.solved()
-            let row = head * size + z
-            for (index, label) in labels.enumerated() {
-                weights["\(attention).qkv.weight", row, label] = query[index] * height / key
-            }
-            weights["\(attention).qkv.bias", row] = (query.last ?? 0) * height / key
-            weights["\(attention).qkv.weight", C + row, channel] = key
+            pair(
+                attention, row: head * size + z,
+                Functional(weights: spread(query, labels), offset: query.last ?? 0), key: channel,
+                height: height)
         }
     }
 
@@ -130,9 +122,7 @@ extension TransformStart {
             }
         }
         let varied = pixels.map { pixel in
-            (0..<C).map { i in
-                dot(pixel, Array(tokens.covariance[i * C..<(i + 1) * C]))
-            }
+            tokens.covariance.map { dot(pixel, $0) }
         }
         let (values, directions) = try algebra.eigenvectors(
             varied.flatMap { row in pixels.map { dot(row, $0) } })
@@ -166,8 +156,8 @@ private struct TokenStatistics {
     /// Means over clips and moments by place, `[S][C]`; over places too, `[C]`.
     var places: [[Double]]
     var mean: [Double]
-    /// `[C, C]`
-    var covariance: [Double]
+    /// `[C][C]`
+    var covariance: [[Double]]
 }
 
 extension TransformStart {
@@ -190,18 +180,13 @@ extension TransformStart {
         let mean = (0..<C).map { i in TransformStart.mean(seen.map { $0[i] }) }
         var gram = [Double](repeating: 0, count: C * C)
         for tokens in features {
-            let centred = Tensor([T * S, C], on: tokens.device)
-            centred.withPointer { to in
-                tokens.withPointer { from in
-                    for row in 0..<T * S {
-                        for i in 0..<C { to[row * C + i] = from[row * C + i] - Float(mean[i]) }
-                    }
-                }
-            }
+            let centred = centred(tokens, about: mean.map { Float($0) })
             for (at, value) in weightGradient(centred, centred).values.enumerated() {
                 gram[at] += Double(value) / (count * Double(S))
             }
         }
-        return TokenStatistics(places: seen, mean: mean, covariance: gram)
+        return TokenStatistics(
+            places: seen, mean: mean,
+            covariance: (0..<C).map { Array(gram[$0 * C..<($0 + 1) * C]) })
     }
 }

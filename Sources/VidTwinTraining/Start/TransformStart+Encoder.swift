@@ -72,10 +72,9 @@ extension TransformStart {
                 seen.enumerated().map { t, table in
                     plan.isSlot(t, of: j) ? (table, -0.1, Scale.over) : (table, -.infinity, -1)
                 }, places: 0.03)
-            let row = values + head * size + j
-            for i in 0..<C { weights["\(name).qkv.weight", row, i] = read.weights[i] * Scale.turn }
-            weights["\(name).qkv.bias", row] = read.offset * Scale.turn
-            weights["\(name).proj.weight", channels.turns[j], head * size + j] = 1 / Scale.gate
+            bring(
+                read, times: Scale.turn, name, head: head, size: size, value: j,
+                to: channels.turns[j])
             // Tables of places leave the mean they have there.
             let mean = TransformStart.mean(places.map { dot($0, read.weights) })
             return seen.map { (dot($0, read.weights) + mean + read.offset) * Scale.turn }

@@ -77,7 +77,7 @@ extension TransformStart {
         return out
     }
 
-    private func spread(_ fit: [Double], _ channels: [Int]) -> [Double] {
+    func spread(_ fit: [Double], _ channels: [Int]) -> [Double] {
         var out = [Double](repeating: 0, count: c.encoder.width)
         for (channel, value) in zip(channels, fit) { out[channel] = value }
         return out
@@ -99,27 +99,43 @@ extension TransformStart {
         _ attention: String, head: Int, size: Int, through window: TimeWindow, _ channels: [Int],
         off: Double = 0.01, matters: (Int) -> Bool = { _ in true }
     ) {
-        let C = c.encoder.width
         let root = Double(size).squareRoot()
-        let name = "\(attention).qkv"
         for (n, wave) in window.waves.enumerated() {
-            let height = wave.height * root
-            let key = Double(Float(bfloat16: Float(height)))
             for (z, channel) in windows.rates.channels(wave.index).enumerated() {
                 let seen = moments.indices.filter(matters).map { t in
                     let phase = windows.rates.rate(wave.index) * window.look(Double(t))
                     let value = z == 0 ? sin(phase) : cos(phase)
                     return (table: moments[t], low: value - off, high: value + off)
                 }
-                let query = bounded(channels, seen, places: off)
-                let row = head * size + 2 * n + z
-                for i in 0..<C {
-                    weights["\(name).weight", row, i] = query.weights[i] * height / key
-                }
-                weights["\(name).bias", row] = query.offset * height / key
-                weights["\(name).weight", C + row, channel] = key
+                pair(
+                    attention, row: head * size + 2 * n + z,
+                    bounded(channels, seen, places: off), key: channel, height: wave.height * root)
             }
         }
+    }
+
+    /// A row of queries by a functional, and its key, which is one channel: their product is `height`
+    /// times both. The key's weight is one that bfloat16 has.
+    mutating func pair(
+        _ attention: String, row: Int, _ query: Functional, key channel: Int, height: Double
+    ) {
+        let (C, name) = (c.encoder.width, "\(attention).qkv")
+        let key = Double(Float(bfloat16: Float(height)))
+        for i in 0..<C { weights["\(name).weight", row, i] = query.weights[i] * height / key }
+        weights["\(name).bias", row] = query.offset * height / key
+        weights["\(name).weight", C + row, channel] = key
+    }
+
+    /// A head's value by a functional, `factor` times, and the channel that it is brought to.
+    mutating func bring(
+        _ read: Functional, times factor: Double = 1, _ attention: String, head: Int, size: Int,
+        value index: Int, to channel: Int
+    ) {
+        let (C, column) = (c.encoder.width, head * size + index)
+        let row = 2 * C + column
+        for i in 0..<C { weights["\(attention).qkv.weight", row, i] = read.weights[i] * factor }
+        weights["\(attention).qkv.bias", row] = read.offset * factor
+        weights["\(attention).proj.weight", channel, column] = 1 / Scale.gate
     }
 }
 

@@ -28,15 +28,10 @@ extension TransformStart {
                         }
                     }
                 }
-                let centred = Tensor([n, C], on: device)
-                centred.withPointer { to in
-                    features.withPointer { from in
-                        for row in 0..<n {
-                            for i in 0..<C {
-                                to[row * C + i] = from[row * C + i] - centre[i]
-                                sums[i] += weight * Double(to[row * C + i])
-                            }
-                        }
+                let centred = centred(features.reshaped([n, C]), about: centre)
+                centred.withPointer { x in
+                    for row in 0..<n {
+                        for i in 0..<C { sums[i] += weight * Double(x[row * C + i]) }
                     }
                 }
                 patches.withPointer { x in

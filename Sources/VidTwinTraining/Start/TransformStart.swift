@@ -107,7 +107,7 @@ package struct TransformStart {
         try start.dynamics()
         try start.decoder(samples)
         try start.lastLayer(clips)
-        if configuration.decoder.depth > 1 {
+        if start.plan.closesSteps {
             try start.edges(clips)
             try start.lastLayer(clips)
         }
@@ -162,22 +162,19 @@ package struct TransformStart {
         try need(
             C >= max(encoder, decoder), "decoder_config.params.hidden_size",
             "at least \(max(encoder, decoder))", "\(C)")
-        for (part, heads, values, transformer) in [
-            ("encoder", plan.strong + 2, plan.moving, c.encoder),
-            ("decoder", plan.strong, plan.carried, c.decoder),
+        let (sorting, choosing) = (8 * plan.side * plan.strong, 10 * plan.side * plan.strong)
+        for (part, heads, values, units, transformer) in [
+            ("encoder", plan.strong + 2, plan.moving, sorting, c.encoder),
+            (
+                "decoder", max(plan.strong, plan.closesSteps ? 4 : 0), plan.carried,
+                choosing + (plan.closesSteps ? 2 * plan.carried * plan.strong : 0), c.decoder
+            ),
         ] {
             try need(
                 transformer.heads >= heads && C / transformer.heads >= values,
                 "\(part)_config.params.num_heads",
                 "\(heads) or more, of \(values) channels or more",
                 "\(transformer.heads) of \(C / transformer.heads)")
-            var units = (part == "encoder" ? 8 : 10) * plan.side * plan.strong
-            if part == "decoder", transformer.depth > 1 {
-                units += 2 * plan.carried * plan.strong
-                try need(
-                    transformer.heads >= 4, "\(part)_config.params.num_heads", "4 or more",
-                    "\(transformer.heads)")
-            }
             try need(
                 transformer.hidden >= units, "\(part)_config.params.mlp_ratio",
                 "\(units) units or more", "\(transformer.hidden)")
@@ -220,7 +217,7 @@ package struct TransformStart {
             plan,
             order: order(
                 Array(steadiest), keys: [windows.moment(of: 0)],
-                places: c.decoder.depth > 1 ? TransformStart.placeKeys(c).channels : []),
+                places: plan.closesSteps ? TransformStart.placeKeys(c).channels : []),
             constants: Scale.constants.decoder)
         weights = try NamedWeights(base, path: "constructed weights")
     }
